@@ -1,0 +1,96 @@
+// The engine's public types: what a page, a worker or the command line sees of it. Types only.
+
+/** Which tokens stay when the ring is full; the files of `memory/policies/` state the formulas. */
+export type PolicyName = 'full' | 'sliding-window' | 'infinipot-v';
+
+/** How much visual memory may be held: in tokens of each (layer, head), or in bytes of keys and values. */
+export type Budget = { readonly tokens: number } | { readonly bytes: number };
+
+/** How the next token is chosen. `temperature` 0 is greedy; `topK` 0 and `topP` 1 switch their filters off. */
+export interface Sampling {
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly seed: number;
+  /** Upper bound of an answer's length in tokens. */
+  readonly maxTokens: number;
+}
+
+export interface AskOptions {
+  readonly signal?: AbortSignal;
+  readonly sampling?: Partial<Sampling>;
+}
+
+/** RGB bytes of one frame, `[height, width, 3]`: what Node feeds where a browser has a VideoFrame. */
+export interface RgbFrame {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** A frame handed to `watch`. A VideoFrame is owned by the engine from then on, which closes it. */
+export type Frame = VideoFrame | RgbFrame;
+
+/** What became of a watched frame. */
+export type WatchResult = 'ingested' | 'dropped';
+
+/** Counts and bytes of the session's memory; all known to the CPU without reading the GPU. */
+export interface MemoryReport {
+  readonly policy: PolicyName;
+  /** Most visual tokens the ring may hold at any time, and how many it was allocated for. */
+  readonly budgetTokens: number;
+  readonly capacityTokens: number;
+  readonly visualTokens: number;
+  readonly dialogueTokens: number;
+  readonly pinnedTokens: number;
+  readonly tokensPerFrame: number;
+  /** Bytes of keys and values behind `capacityTokens` visual tokens. */
+  readonly bytesPerToken: number;
+  /** Every GPU byte of the session, and the same by purpose (weights, kv-cache, activations, …). */
+  readonly gpuBytes: number;
+  readonly gpuBytesByPurpose: Readonly<Record<string, number>>;
+  readonly prunes: number;
+  /** Video frames accepted so far, and those dropped because the queue was full. */
+  readonly framesSeen: number;
+  readonly framesDropped: number;
+  /** Temporal patches (pairs of video frames) now waiting to be ingested. */
+  readonly queued: number;
+  /** Milliseconds of the newest run of each stage: preprocess, encode, prefill, prune, decode. */
+  readonly stageMs: Readonly<Record<string, number>>;
+  /** Timestamp of the newest ingested frame, or -1. */
+  readonly newestTimestampMs: number;
+}
+
+/** Progress of loading; `fraction` runs from 0 to 1 over the whole load. */
+export interface LoadProgress {
+  readonly stage: 'files' | 'weights' | 'shaders' | 'ready';
+  readonly fraction: number;
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+/**
+ * One stream and its conversation. `watch` puts frames into memory, `ask` answers from memory; both may be
+ * called at any time, in any order: the session keeps its own timeline, and frames that arrive during an
+ * answer wait in a bounded queue, newest kept.
+ */
+export interface Session {
+  /**
+   * Takes one frame. Resolves when it is in memory, or was dropped because newer frames filled the queue.
+   * Await it to feed a file at the engine's own pace; ignore it for a live source.
+   */
+  watch(frame: Frame, timestampMs: number): Promise<WatchResult>;
+  /**
+   * Answers a question about what was seen, as pieces of text. Aborting ends the answer where it stands and
+   * keeps it as such in the conversation.
+   * @throws InvalidInputError on an empty question, or when nothing was seen yet.
+   */
+  ask(question: string, options?: AskOptions): AsyncIterable<string>;
+  memory(): MemoryReport;
+  /** Changes policy or budget at once; a smaller budget prunes at the next frame. */
+  configure(change: { policy?: PolicyName; budget?: Budget }): void;
+  /** Empties memory and conversation. */
+  forget(): Promise<void>;
+  /** Releases every GPU object. */
+  dispose(): void;
+}
