@@ -1,0 +1,217 @@
+"""Writes a transformers Qwen2-VL checkpoint as the GGUF pair llama.cpp loads.
+
+One function, `write_gguf_pair`: a decoder file (`general.architecture = qwen2vl`)
+and a vision file, the mmproj (`general.architecture = clip`,
+`clip.projector_type = qwen2vl_merger`). Keys, tensor names and the type each
+tensor is stored in are those of llama.cpp's convert_hf_to_gguf.py; names come
+from the `gguf` package's own tables. It never changes a weight except by the
+rounding of the type asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Mapping, Sequence
+
+import gguf
+import numpy as np
+import torch
+
+FILE_TYPES = {
+    "F32": (gguf.LlamaFileType.ALL_F32, gguf.GGMLQuantizationType.F32),
+    "F16": (gguf.LlamaFileType.MOSTLY_F16, gguf.GGMLQuantizationType.F16),
+    "BF16": (gguf.LlamaFileType.MOSTLY_BF16, gguf.GGMLQuantizationType.BF16),
+    "Q8_0": (gguf.LlamaFileType.MOSTLY_Q8_0, gguf.GGMLQuantizationType.Q8_0),
+    "Q4_0": (gguf.LlamaFileType.MOSTLY_Q4_0, gguf.GGMLQuantizationType.Q4_0),
+}
+
+# llama.cpp's converter writes this when the checkpoint names no image size: the
+# side in pixels that clip.cpp warms up with. Qwen2-VL itself takes any size.
+NOMINAL_IMAGE_SIZE = 560
+
+# transformers hard-codes this epsilon in the vision LayerNorms.
+VISION_LAYER_NORM_EPS = 1e-6
+
+
+def write_gguf_pair(
+    config,
+    state_dict: Mapping[str, torch.Tensor],
+    tokenizer_json: str | Path | dict,
+    chat_template: str,
+    image_mean: Sequence[float],
+    image_std: Sequence[float],
+    model_path: str | Path,
+    mmproj_path: str | Path,
+    model_type: str = "F16",
+    mmproj_type: str | None = None,
+    name: str = "Qwen2-VL",
+) -> None:
+    """Writes the decoder and mmproj GGUF files of one Qwen2-VL checkpoint.
+
+    config: a `Qwen2VLConfig`.
+    state_dict: as of `Qwen2VLForConditionalGeneration` (`model.language_model.*`,
+      `model.visual.*`, `lm_head.weight`) or of a file on disk (`model.*`, `visual.*`).
+      With tied embeddings `lm_head.weight` is left out of the file, as readers expect.
+    tokenizer_json: a `tokenizer.json` (path or parsed): byte-level BPE of the Qwen2 kind.
+    model_type, mmproj_type: one of F32, F16, BF16, Q8_0, Q4_0, for the matrices;
+      mmproj_type defaults to model_type. A matrix whose rows are not whole blocks is
+      stored as F16. Norms and biases are F32. The patch convolution is F16 in an F16
+      file and F32 in every other.
+    """
+    if isinstance(tokenizer_json, (str, Path)):
+        tokenizer_json = json.loads(Path(tokenizer_json).read_text(encoding="utf-8"))
+    tensors = {_checkpoint_name(key): value for key, value in state_dict.items()}
+    text = {k: v for k, v in tensors.items() if not k.startswith("visual.")}
+    vision = {k: v for k, v in tensors.items() if k.startswith("visual.")}
+    if config.tie_word_embeddings:
+        text.pop("lm_head.weight", None)
+
+    writer = _open(model_path, "qwen2vl", gguf.GGUFType.MODEL, name)
+    _write_text_parameters(writer, config.text_config)
+    writer.add_file_type(FILE_TYPES[model_type][0])
+    _write_tokenizer(writer, tokenizer_json, config.text_config.vocab_size, chat_template)
+    _write_tensors(writer, text, gguf.MODEL_ARCH.QWEN2VL, config.text_config.num_hidden_layers, model_type)
+    _close(writer)
+
+    mmproj_type = mmproj_type or model_type
+    writer = _open(mmproj_path, "clip", gguf.GGUFType.MMPROJ, name)
+    writer.add_file_type(FILE_TYPES[mmproj_type][0])
+    _write_vision_parameters(writer, config, image_mean, image_std)
+    _write_tensors(writer, _split_vision(vision), gguf.MODEL_ARCH.MMPROJ, config.vision_config.depth, mmproj_type)
+    _close(writer)
+
+
+def _checkpoint_name(key: str) -> str:
+    """The name in a published checkpoint: `model.*`, `visual.*`, `lm_head.weight`."""
+    if key.startswith("model.language_model."):
+        return "model." + key.removeprefix("model.language_model.")
+    return key.removeprefix("model.") if key.startswith("model.visual.") else key
+
+
+def _open(path: str | Path, arch: str, file_kind: str, name: str) -> gguf.GGUFWriter:
+    writer = gguf.GGUFWriter(str(path), arch)
+    writer.add_type(file_kind)
+    writer.add_name(name)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    return writer
+
+
+def _close(writer: gguf.GGUFWriter) -> None:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _write_text_parameters(writer: gguf.GGUFWriter, text) -> None:
+    """`text` is a Qwen2VLTextConfig. Head dimension is embedding length / head count."""
+    rope = text.rope_parameters
+    sections = list(rope["mrope_section"])
+    writer.add_block_count(text.num_hidden_layers)
+    writer.add_context_length(text.max_position_embeddings)
+    writer.add_embedding_length(text.hidden_size)
+    writer.add_feed_forward_length(text.intermediate_size)
+    writer.add_head_count(text.num_attention_heads)
+    writer.add_head_count_kv(text.num_key_value_heads)
+    # Rotary pairs for time, height, width; the fourth is unused by Qwen2-VL.
+    writer.add_rope_dimension_sections(sections + [0] * (4 - len(sections)))
+    writer.add_rope_freq_base(rope["rope_theta"])
+    writer.add_layer_norm_rms_eps(text.rms_norm_eps)
+
+
+def _write_vision_parameters(writer: gguf.GGUFWriter, config, image_mean, image_std) -> None:
+    """Neither `clip.use_gelu` nor `clip.use_silu`: their absence means quick GELU."""
+    vision, width = config.vision_config, config.text_config.hidden_size
+    writer.add_clip_has_vision_encoder(True)
+    writer.add_clip_projector_type(gguf.VisionProjectorType.QWEN2VL)
+    writer.add_vision_projection_dim(width)
+    writer.add_vision_image_size(NOMINAL_IMAGE_SIZE)
+    writer.add_vision_patch_size(vision.patch_size)
+    writer.add_vision_embedding_length(vision.embed_dim)
+    # The converter takes this key from `vision_config.hidden_size`, which in Qwen2-VL
+    # is the decoder's width. Readers take the real width from the tensors' shapes.
+    writer.add_vision_feed_forward_length(vision.hidden_size)
+    writer.add_vision_block_count(vision.depth)
+    writer.add_vision_head_count(vision.num_heads)
+    writer.add_vision_image_mean([float(x) for x in image_mean])
+    writer.add_vision_image_std([float(x) for x in image_std])
+    writer.add_vision_attention_layernorm_eps(VISION_LAYER_NORM_EPS)
+
+
+def _write_tokenizer(writer: gguf.GGUFWriter, tokenizer: dict, vocab_size: int, chat_template: str) -> None:
+    """Token list, types and merges of a byte-level BPE; ids without a token are padded."""
+    vocab = dict(tokenizer["model"]["vocab"])
+    added = {token["content"]: token for token in tokenizer["added_tokens"]}
+    vocab.update({content: token["id"] for content, token in added.items()})
+    if max(vocab.values()) >= vocab_size:
+        raise ValueError(f"the tokenizer has ids up to {max(vocab.values())}, the model only {vocab_size} rows")
+
+    tokens = [f"[PAD{i}]" for i in range(vocab_size)]
+    types = [gguf.TokenType.UNUSED] * vocab_size
+    for content, token_id in vocab.items():
+        tokens[token_id] = content
+        types[token_id] = gguf.TokenType.NORMAL
+        if content in added:
+            looks_special = content.startswith("<|") and content.endswith("|>")
+            control = added[content]["special"] or looks_special
+            types[token_id] = gguf.TokenType.CONTROL if control else gguf.TokenType.USER_DEFINED
+
+    merges = tokenizer["model"]["merges"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in merges])
+    writer.add_eos_token_id(vocab["<|im_end|>"])
+    writer.add_pad_token_id(vocab["<|endoftext|>"])
+    writer.add_bos_token_id(vocab["<|endoftext|>"])
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(chat_template)
+
+
+def _split_vision(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Splits what the mmproj stores apart.
+
+    qkv [3 * width, width] becomes q, k, v; the 3-D patch convolution
+    [width, channels, 2, 14, 14] becomes one 2-D convolution for each of its two frames.
+    """
+    out: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        if ".qkv." in name:
+            for part, piece in zip("qkv", tensor.chunk(3, dim=0)):
+                out[name.replace("qkv", part)] = piece
+        elif name == "visual.patch_embed.proj.weight":
+            if tensor.shape[2] != 2:
+                raise ValueError(f"temporal patch size is {tensor.shape[2]}, the mmproj format stores 2")
+            out[name] = tensor[:, :, 0]
+            out[name + ".1"] = tensor[:, :, 1]
+        else:
+            out[name] = tensor
+    return out
+
+
+def _write_tensors(
+    writer: gguf.GGUFWriter, tensors: Mapping[str, torch.Tensor], arch: gguf.MODEL_ARCH, blocks: int, file_type: str
+) -> None:
+    # The merger's layers are numbered 0 and 2 in the same table as the blocks.
+    names = gguf.get_tensor_name_map(arch, max(blocks, 3))
+    for source, tensor in tensors.items():
+        stem, suffix = (source.removesuffix(".1"), ".1") if source.endswith(".weight.1") else (source, "")
+        name = names.get_name(stem, try_suffixes=(".weight", ".bias"))
+        if name is None:
+            raise ValueError(f"no GGUF name for tensor {source!r}")
+        data = tensor.detach().to(torch.float32).cpu().contiguous().numpy()
+        stored = _stored_type(name + suffix, data, file_type)
+        writer.add_tensor(name + suffix, gguf.quants.quantize(data, stored), raw_dtype=stored)
+
+
+def _stored_type(name: str, data: np.ndarray, file_type: str) -> gguf.GGMLQuantizationType:
+    kinds = gguf.GGMLQuantizationType
+    if ".patch_embd.weight" in name:
+        return kinds.F16 if file_type == "F16" else kinds.F32
+    if data.ndim <= 1 or name.endswith("_norm.weight") or not name.endswith(".weight"):
+        return kinds.F32
+    wanted = FILE_TYPES[file_type][1]
+    block = gguf.GGML_QUANT_SIZES[wanted][0]
+    return wanted if data.shape[-1] % block == 0 else kinds.F16
