@@ -1,0 +1,77 @@
+// Opens the GPU: asks for what the engine can use, and says in words what is missing and what to do.
+
+import { OutOfMemoryError, UnsupportedDeviceError } from '../errors';
+
+/** Optional features a kernel may have a faster version for. */
+export interface DeviceFeatures {
+  readonly f16: boolean;
+  readonly subgroups: boolean;
+  readonly timestamps: boolean;
+}
+
+/** An open device and the facts about it that plans and kernels depend on. */
+export interface Gpu {
+  readonly device: GPUDevice;
+  readonly features: DeviceFeatures;
+  /** Vendor, architecture and description as the adapter gives them, for logs and reports. */
+  readonly adapterName: string;
+  /** Smallest and largest subgroup this device may run; 0 where subgroups are not offered. */
+  readonly subgroupSizes: readonly [number, number];
+}
+
+const WANTED: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
+
+/**
+ * Requests adapter and device.
+ * @param gpu the WebGPU entry point; `navigator.gpu` in a browser, Dawn's in Node.
+ * @throws UnsupportedDeviceError when there is no WebGPU or no adapter.
+ */
+export async function openDevice(gpu: GPU | undefined): Promise<Gpu> {
+  if (!gpu) {
+    throw new UnsupportedDeviceError(
+      'This browser has no WebGPU. Use a current Chrome or Edge, Safari 26 or later, or Firefox 141 or later.',
+    );
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) {
+    throw new UnsupportedDeviceError(
+      'WebGPU found no graphics adapter. Turn on hardware acceleration in the browser settings, update the graphics driver, or try another browser.',
+    );
+  }
+  const requiredFeatures = WANTED.filter((feature) => adapter.features.has(feature));
+  // Only size limits are raised: kernels keep to the defaults for bindings, workgroup size and workgroup storage.
+  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+  const device = await adapter.requestDevice({
+    label: 'ringside',
+    requiredFeatures,
+    requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+  });
+  const info = adapter.info;
+  const subgroups = device.features.has('subgroups');
+  return {
+    device,
+    features: {
+      f16: device.features.has('shader-f16'),
+      subgroups,
+      timestamps: device.features.has('timestamp-query'),
+    },
+    adapterName: [info.vendor, info.architecture, info.description].filter(Boolean).join(' · '),
+    subgroupSizes: subgroups ? [info.subgroupMinSize, info.subgroupMaxSize] : [0, 0],
+  };
+}
+
+/**
+ * Runs `create` and turns an out-of-memory answer of the device into a typed error.
+ * @param what names the things created, for the message.
+ */
+export async function guardMemory<T>(device: GPUDevice, what: string, create: () => T): Promise<T> {
+  device.pushErrorScope('out-of-memory');
+  const made = create();
+  const failure = await device.popErrorScope();
+  if (failure) {
+    throw new OutOfMemoryError(
+      `The GPU has no room for ${what}. Choose a smaller memory budget, or close other tabs that use the GPU. (${failure.message})`,
+    );
+  }
+  return made;
+}

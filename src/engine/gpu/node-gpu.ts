@@ -1,0 +1,38 @@
+// WebGPU in Node, on Dawn: for tests, benchmarks and the command line. Never imported by the page.
+
+import { existsSync } from 'node:fs';
+import { create, globals } from 'webgpu';
+
+/** Vulkan driver manifests of the software adapters, by the name given in RINGSIDE_GPU. */
+const SOFTWARE_DRIVERS: Readonly<Record<string, readonly string[]>> = {
+  swiftshader: ['/usr/lib/chromium/vk_swiftshader_icd.json'],
+  lavapipe: [
+    '/usr/share/vulkan/icd.d/lvp_icd.json',
+    '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json',
+    '/usr/share/vulkan/icd.d/lvp_icd.aarch64.json',
+  ],
+};
+
+/**
+ * Dawn's WebGPU entry point. RINGSIDE_GPU chooses the driver: `swiftshader`, `lavapipe`, `native` (whatever
+ * the machine has), or unset: native if it finds an adapter, else the first software driver installed.
+ * @throws Error when the driver asked for is not installed.
+ */
+export async function openNodeGpu(): Promise<GPU> {
+  Object.assign(globalThis, globals);
+  const wanted = process.env.RINGSIDE_GPU ?? '';
+  if (wanted === '' || wanted === 'native') {
+    const native = create([]);
+    if (wanted === 'native' || (await native.requestAdapter())) return native;
+  }
+  const names = wanted === '' ? Object.keys(SOFTWARE_DRIVERS) : [wanted];
+  const driver = names.flatMap((name) => SOFTWARE_DRIVERS[name] ?? []).find((path) => existsSync(path));
+  if (!driver) {
+    throw new Error(
+      `No Vulkan driver for RINGSIDE_GPU='${wanted}'. Install the Debian package chromium (swiftshader) or mesa-vulkan-drivers 25 or later (lavapipe).`,
+    );
+  }
+  process.env.VK_DRIVER_FILES = driver;
+  process.env.VK_ICD_FILENAMES = driver;
+  return create([]);
+}
