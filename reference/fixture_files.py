@@ -1,0 +1,211 @@
+"""Writes one fixture (NAME.model.gguf, NAME.mmproj.gguf, NAME.json and arrays) and checks it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import Qwen2VLForConditionalGeneration
+
+import golden_cases as golden
+from fixture_models import Shape, config_of, random_model
+from fixture_pictures import random_frames
+from fixture_table import QUESTIONS, Case, Part
+from fixture_tokenizer import CHAT_TEMPLATE, load_tokenizer, token_ids
+from qwen2vl_from_gguf import load_model, read_gguf
+from qwen2vl_gguf import write_gguf_pair
+
+# So that greedy tokens are a fair demand: the best logit always leads by this much,
+# with the cache in float32 and in float16.
+SMALLEST_MARGIN = 0.04
+FEWEST_DISTINCT = 9  # of 24 greedy tokens
+MOST_REPEATS = 8
+LOGITS_SPREAD = (0.8, 3.5)  # standard deviation
+CHECK_TOLERANCE = 1e-4  # logits and visual tokens, another machine's float32
+
+
+def write_fixture(shape: Shape, cases: list[Case], folder: Path) -> None:
+    """Draws the model, then for each case the first seed whose greedy path is clear-cut."""
+    tokenizer_path = folder / "tokenizer.json"
+    model_path, mmproj_path = folder / f"{shape.name}.model.gguf", folder / f"{shape.name}.mmproj.gguf"
+    config = config_of(shape, token_ids(tokenizer_path))
+    write_gguf_pair(
+        config, random_model(shape, config).state_dict(), tokenizer_path, CHAT_TEMPLATE, shape.image_mean,
+        shape.image_std, model_path, mmproj_path, shape.model_type, shape.mmproj_type, f"Ringside fixture {shape.name}",
+    )
+    model, tokenizer = load_model(model_path, mmproj_path), load_tokenizer(tokenizer_path)
+    records = [_search(model, tokenizer, shape, case, folder) for case in cases]
+    header = {
+        "name": shape.name,
+        "about": shape.about,
+        "modelFile": model_path.name,
+        "mmprojFile": mmproj_path.name,
+        "config": describe(model.config, shape.image_mean, shape.image_std) | {
+            "modelType": shape.model_type,
+            "mmprojType": shape.mmproj_type,
+        },
+    }
+    write_json(folder / f"{shape.name}.json", header, records)
+
+
+def describe(config, image_mean, image_std) -> dict:
+    """The hyper-parameters a reader must find in the files."""
+    text, vision = config.text_config, config.vision_config
+    return {
+        "vocabSize": text.vocab_size,
+        "hiddenSize": text.hidden_size,
+        "intermediateSize": text.intermediate_size,
+        "layers": text.num_hidden_layers,
+        "heads": text.num_attention_heads,
+        "kvHeads": text.num_key_value_heads,
+        "headDim": text.hidden_size // text.num_attention_heads,
+        "mropeSection": list(text.rope_parameters["mrope_section"]),
+        "ropeTheta": text.rope_parameters["rope_theta"],
+        "rmsNormEps": text.rms_norm_eps,
+        "contextLength": text.max_position_embeddings,
+        "tiedEmbeddings": config.tie_word_embeddings,
+        "eosId": text.eos_token_id,
+        "imagePadId": config.image_token_id,
+        "videoPadId": config.video_token_id,
+        "visionStartId": config.vision_start_token_id,
+        "visionEndId": config.vision_end_token_id,
+        "visionWidth": vision.embed_dim,
+        "visionLayers": vision.depth,
+        "visionHeads": vision.num_heads,
+        "visionHeadDim": vision.embed_dim // vision.num_heads,
+        "visionIntermediateSize": vision.embed_dim * vision.mlp_ratio,
+        "imageMean": list(image_mean),
+        "imageStd": list(image_std),
+    }
+
+
+def _search(model: Qwen2VLForConditionalGeneration, tokenizer, shape: Shape, case: Case, folder: Path) -> dict:
+    for seed in range(shape.seed * 1000, shape.seed * 1000 + 400):
+        messages, text, media = _compose(tokenizer, case, seed)
+        prompt = golden.make_prompt(tokenizer, text, media, shape.image_mean, shape.image_std)
+        logits, ids = golden.greedy(model, prompt, half_cache=False)
+        half_logits, half_ids = golden.greedy(model, prompt, half_cache=True)
+        margin = float(min(golden.margins(logits).min(), golden.margins(half_logits).min()))
+        counts = [ids.count(token) for token in set(ids)]
+        pads = {model.config.image_token_id, model.config.video_token_id}
+        spellable = max(ids) < len(tokenizer) and not pads & set(ids)
+        clear = margin >= SMALLEST_MARGIN and ids == half_ids and spellable
+        if clear and len(counts) >= FEWEST_DISTINCT and max(counts) <= MOST_REPEATS:
+            break
+    else:
+        raise RuntimeError(f"{shape.name} {case.name}: no seed gives a clear greedy path")
+    assert LOGITS_SPREAD[0] < logits.std(axis=-1).mean() < LOGITS_SPREAD[1]
+    stem = f"{shape.name}.{case.name}"
+    record = {"name": case.name, "seed": seed, "messages": messages, "prompt": text, "ids": prompt.ids}
+    record["media"] = [_save_medium(prompt, i, f"{stem}.frames-{i}.npy", folder) for i in range(len(media))]
+    record["positions"] = prompt.positions.tolist()
+    record["nextPosition"] = int(prompt.positions.max()) + 1
+    theirs = golden.transformers_positions(model, prompt) if media else prompt.positions
+    if not torch.equal(theirs, prompt.positions):
+        record["transformersPositions"] = theirs.tolist()
+    if media:
+        record["visualTokensFile"] = f"{stem}.visual.npy"
+        np.save(folder / record["visualTokensFile"], golden.visual_tokens(model, prompt))
+    record["lastLogits"] = encode(logits[0])
+    record["lastLogitsF16Cache"] = encode(half_logits[0])
+    record["greedyIds"] = ids
+    record["greedyText"] = tokenizer.decode(ids)
+    record["smallestMargin"] = round(margin, 4)
+    return record
+
+
+def _compose(tokenizer, case: Case, seed: int) -> tuple[list | None, str, list[golden.Medium]]:
+    """The chat messages (or none), the prompt text and the media of one attempt."""
+    choose = np.random.default_rng(seed)
+    words = " ".join(QUESTIONS).split()
+    question = " ".join([QUESTIONS[seed % len(QUESTIONS)], *choose.choice(words, 4)])
+    content, media = [], []
+    for i, part in enumerate(case.parts):
+        if isinstance(part, Part):
+            media.append(golden.Medium(part.kind, random_frames(seed * 10 + i, part.frames, part.height, part.width)))
+            content.append({"type": part.kind})
+        else:
+            content.append({"type": "text", "text": part.replace("QUESTION", question)})
+    if not case.chat:
+        return None, "".join(part.get("text") or f"<|{part['type']}_pad|>" for part in content), media
+    messages = [{"role": "user", "content": content}]
+    return messages, tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True), media
+
+
+def _save_medium(prompt: golden.Prompt, index: int, file: str, folder: Path) -> dict:
+    medium = prompt.media[index]
+    np.save(folder / file, medium.frames)
+    return {
+        "kind": medium.kind,
+        "framesFile": file,
+        "frameCount": len(medium.frames),
+        "grid": list(prompt.grids[index]),
+        "tokenStart": prompt.spans[index][0],
+        "tokenCount": prompt.spans[index][1],
+    }
+
+
+def encode(values: np.ndarray) -> str:
+    """Little-endian float32 as base64."""
+    return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode("ascii")
+
+
+def decode(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), dtype="<f4")
+
+
+def write_json(path: Path, header: dict, records: list[dict], key: str = "cases") -> None:
+    """header, then `key`: one line a record."""
+    lines = [json.dumps(record, ensure_ascii=False, separators=(",", ":")) for record in records]
+    head = json.dumps(header, ensure_ascii=False, indent=1)[:-2] + f',\n "{key}": [\n' if header else f'{{\n "{key}": [\n'
+    path.write_text(head + ",\n".join(lines) + "\n]}\n", encoding="utf-8")
+
+
+def check_fixture(path: Path) -> None:
+    """Rebuilds everything from the files alone and compares with the goldens."""
+    folder, fixture = path.parent, json.loads(path.read_text("utf-8"))
+    tokenizer_path = folder / "tokenizer.json"
+    tokenizer = load_tokenizer(tokenizer_path)
+    metadata, _ = read_gguf(folder / fixture["modelFile"])
+    _check_tokenizer(metadata, json.loads(tokenizer_path.read_text("utf-8")))
+    vision_metadata, _ = read_gguf(folder / fixture["mmprojFile"])
+    mean, std = fixture["config"]["imageMean"], fixture["config"]["imageStd"]
+    for key, values in (("clip.vision.image_mean", mean), ("clip.vision.image_std", std)):
+        np.testing.assert_allclose(vision_metadata[key], values, rtol=1e-6)
+    model = load_model(folder / fixture["modelFile"], folder / fixture["mmprojFile"])
+    for key, value in describe(model.config, mean, std).items():
+        assert np.allclose(fixture["config"][key], value, rtol=1e-6), f"{path.name}: {key}"
+    for case in fixture["cases"]:
+        _check_case(model, tokenizer, case, folder, mean, std)
+
+
+def _check_case(model, tokenizer, case: dict, folder: Path, mean, std) -> None:
+    media = [golden.Medium(m["kind"], np.load(folder / m["framesFile"])) for m in case["media"]]
+    if case["messages"]:
+        text = tokenizer.apply_chat_template(case["messages"], tokenize=False, add_generation_prompt=True)
+        assert text == case["prompt"]
+    prompt = golden.make_prompt(tokenizer, case["prompt"], media, mean, std)
+    assert prompt.ids == case["ids"]
+    assert prompt.positions.tolist() == case["positions"]
+    for half, key in ((False, "lastLogits"), (True, "lastLogitsF16Cache")):
+        logits, ids = golden.greedy(model, prompt, half)
+        np.testing.assert_allclose(logits[0], decode(case[key]), atol=CHECK_TOLERANCE)
+        assert ids == case["greedyIds"], case["name"]
+    if media:
+        visual = np.load(folder / case["visualTokensFile"])
+        np.testing.assert_allclose(golden.visual_tokens(model, prompt), visual, atol=CHECK_TOLERANCE)
+    if "transformersPositions" not in case:
+        assert golden.generate(model, prompt) == case["greedyIds"], case["name"]
+
+
+def _check_tokenizer(metadata: dict, tokenizer: dict) -> None:
+    tokens = metadata["tokenizer.ggml.tokens"]
+    for content, token_id in tokenizer["model"]["vocab"].items():
+        assert tokens[token_id] == content
+    for added in tokenizer["added_tokens"]:
+        assert tokens[added["id"]] == added["content"]
+    merges = [" ".join(merge) for merge in tokenizer["model"]["merges"]]
+    assert metadata["tokenizer.ggml.merges"] == merges

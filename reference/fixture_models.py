@@ -1,0 +1,130 @@
+"""The small random Qwen2-VL checkpoints: their shapes and how their weights are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+from pixel_values import CLIP_MEAN, CLIP_STD
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One fixture's architecture. Head dimension is hidden / heads, as in Qwen2-VL."""
+
+    name: str
+    about: str
+    seed: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    layers: int
+    mlp: int
+    tied: bool
+    vision_width: int
+    vision_heads: int
+    vision_depth: int
+    model_type: str = "F16"
+    mmproj_type: str = "F16"
+    vocab: int = 400
+    rope_theta: float = 1e6
+    rms_eps: float = 1e-6
+    image_mean: tuple = CLIP_MEAN
+    image_std: tuple = CLIP_STD
+
+
+def mrope_section(head_dim: int) -> list[int]:
+    """Rotary pairs for time, height, width in Qwen2-VL's proportion (16, 24, 24 of 64)."""
+    pairs = head_dim // 2
+    time = pairs // 4
+    height = (pairs - time) // 2
+    return [time, height, pairs - time - height]
+
+
+def config_of(shape: Shape, tokens: dict[str, int]) -> Qwen2VLConfig:
+    """tokens: ids of the special tokens by their text."""
+    return Qwen2VLConfig(
+        tie_word_embeddings=shape.tied,
+        image_token_id=tokens["<|image_pad|>"],
+        video_token_id=tokens["<|video_pad|>"],
+        vision_start_token_id=tokens["<|vision_start|>"],
+        vision_end_token_id=tokens["<|vision_end|>"],
+        text_config={
+            "vocab_size": shape.vocab,
+            "hidden_size": shape.hidden,
+            "intermediate_size": shape.mlp,
+            "num_hidden_layers": shape.layers,
+            "num_attention_heads": shape.heads,
+            "num_key_value_heads": shape.kv_heads,
+            "max_position_embeddings": 2048,
+            "rms_norm_eps": shape.rms_eps,
+            "bos_token_id": tokens["<|endoftext|>"],
+            "eos_token_id": tokens["<|im_end|>"],
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": shape.rope_theta,
+                "mrope_section": mrope_section(shape.hidden // shape.heads),
+            },
+        },
+        vision_config={
+            "depth": shape.vision_depth,
+            "embed_dim": shape.vision_width,
+            "hidden_size": shape.hidden,
+            "num_heads": shape.vision_heads,
+            "mlp_ratio": 4,
+        },
+    )
+
+
+def random_model(shape: Shape, config: Qwen2VLConfig) -> Qwen2VLForConditionalGeneration:
+    """Weights drawn so that every block matters and logits have a spread of 1 to 3.
+
+    Norm weights scatter around one, every bias is non-zero, attention scores have a
+    spread of about one, and each residual branch adds about as much as the stream holds.
+    """
+    model = Qwen2VLForConditionalGeneration(config).eval()
+    source = torch.Generator().manual_seed(shape.seed)
+    branches = 2 * (shape.layers if shape.layers > 1 else 2)
+    vision_branches = 2 * shape.vision_depth
+    with torch.no_grad():
+        for name, weight in sorted(model.named_parameters()):
+            mean, spread = _distribution(name, weight, shape, branches, vision_branches)
+            weight.copy_(torch.empty_like(weight).normal_(0, 1, generator=source) * spread + mean)
+            if mean:
+                weight.clamp_(min=0.3)
+    return model
+
+
+def _distribution(
+    name: str, weight: torch.Tensor, shape: Shape, branches: int, vision_branches: int
+) -> tuple[float, float]:
+    """Mean and standard deviation of one parameter."""
+    fan_in = weight[0].numel() if weight.ndim > 1 else 1
+    unit = fan_in**-0.5
+    if "norm" in name or "ln_q" in name:
+        return (1.0, 0.25) if name.endswith("weight") else (0.0, 0.15)
+    if "embed_tokens" in name:
+        # A tied head multiplies by these rows: logits spread is then about 2.
+        return 0.0, (2.0 * unit if shape.tied else 0.5)
+    if "lm_head" in name:
+        return 0.0, 2.0 * unit
+    if name.endswith("bias"):
+        large = "q_proj" in name or "k_proj" in name or "qkv" in name
+        return 0.0, 0.4 if large else 0.1
+    if "q_proj" in name or "k_proj" in name:
+        return 0.0, 1.1 * unit
+    if "qkv" in name:
+        return 0.0, 1.2 * unit
+    # Against a tied head the branches must be strong, or each token predicts itself.
+    strength = 1.6 if shape.tied else 1.0
+    if "o_proj" in name:
+        return 0.0, 4.0 * strength * unit * branches**-0.5
+    if "down_proj" in name:
+        return 0.0, 4.5 * strength * unit * branches**-0.5
+    if "visual" in name and ("attn.proj" in name or "fc2" in name):
+        return 0.0, 2.5 * unit * vision_branches**-0.5
+    if "merger.mlp.2" in name:
+        return 0.0, 1.6 * unit
+    return 0.0, 1.0 * unit

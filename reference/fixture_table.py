@@ -1,0 +1,110 @@
+"""Which fixtures exist: their architectures and the prompts tried on each.
+
+A prompt is a list of parts: text, `image(h, w)` or `video(frames, h, w)`, sides in
+14-pixel patches. Together the table covers query/key head ratios 1, 2, 3 and 6, head
+dimensions 32, 64, 80 and 128 (32, 40 and 80 in the encoder), tied and untied heads,
+odd depths, ids without a token, every stored type, grids longer than wide and wider
+than long, an odd number of frames, and text before, between and after media.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fixture_models import Shape
+
+
+@dataclass(frozen=True)
+class Part:
+    kind: str
+    frames: int
+    height: int
+    width: int
+
+
+def image(height: int, width: int) -> Part:
+    return Part("image", 1, height * 14, width * 14)
+
+
+def video(frames: int, height: int, width: int) -> Part:
+    return Part("video", frames, height * 14, width * 14)
+
+
+@dataclass(frozen=True)
+class Case:
+    """parts: one user message. chat: through the chat template, else as it stands.
+
+    QUESTION in a text is replaced by a question and some words that the seed chooses.
+    """
+
+    name: str
+    parts: tuple
+    chat: bool = True
+
+
+QUESTIONS = [
+    "Where is the red ball now?",
+    "What moved first, and where did it stop?",
+    "How many boxes were there?",
+    "Где сейчас красный мяч?",
+    "红色的球现在在哪里？",
+    "for (let i = 0; i < 3; i++) { total += i; } // why 3?",
+    "Is it  left   or right?\n\n(One word, please.)",
+    "Größe und Straße: wo ist er jetzt? 🚗🚲",
+    "I'll wait. They've said it isn't there; who's right?",
+    "1234567890 and 3.14 and 2nd",
+]
+
+TEXT = Case("text", ("QUESTION",))
+IMAGE = Case("image", (image(4, 6), "QUESTION"))
+TALL_IMAGE = Case("image-tall", ("Look at this: ", image(10, 4), " QUESTION"))
+TWO_IMAGES = Case("two-images", ("First ", image(4, 6), " then ", image(10, 4), " QUESTION"))
+VIDEO_2 = Case("video-2", ("A clip: ", video(4, 6, 2), "QUESTION"))
+VIDEO_ODD = Case("video-5-odd", (video(9, 2, 10), "QUESTION"))
+MIXED = Case("image-video", ("QUESTION ", image(4, 6), " or ", video(3, 6, 4), " ?"))
+# More temporal patches than merged rows or columns: see `mrope_positions`.
+VIDEO_8 = Case("video-8-long", (video(16, 2, 6), " QUESTION"))
+VIDEO_LONG = Case("video-5-long", ("Before ", video(10, 4, 4), " between ", image(4, 6), " QUESTION"))
+BARE = Case("bare", ("<|vision_start|>", image(4, 4), "<|vision_end|>QUESTION"), chat=False)
+
+FIXTURES: list[tuple[Shape, list[Case]]] = [
+    (
+        Shape("gqa1-hd32-f32", "smallest, everything F32", 21, 64, 2, 2, 1, 128, True, 32, 1, 1, "F32", "F32"),
+        [TEXT, IMAGE, TWO_IMAGES, VIDEO_2],
+    ),
+    (
+        Shape("gqa3-hd32", "five layers, untied, encoder head 80", 12, 96, 3, 1, 5, 96, False, 80, 1, 1),
+        [TEXT, TWO_IMAGES, VIDEO_ODD, MIXED],
+    ),
+    (
+        Shape(
+            "gqa6-hd32", "one layer, image mean 0.5 and std 0.25", 13, 192, 6, 1, 1, 96, True, 64, 2, 1,
+            image_mean=(0.5, 0.5, 0.5), image_std=(0.25, 0.25, 0.25),
+        ),
+        [IMAGE, TALL_IMAGE, VIDEO_2],
+    ),
+    (
+        Shape("gqa1-hd64", "padded vocabulary, three layers, three encoder blocks", 14, 128, 2, 2, 3, 64, False, 32, 1, 3, vocab=408),
+        [TEXT, VIDEO_8, BARE],
+    ),
+    (
+        Shape("gqa2-hd80", "encoder heads of 40, rope base 10000", 15, 160, 2, 1, 1, 128, True, 40, 1, 1, rope_theta=1e4),
+        [TALL_IMAGE, VIDEO_LONG],
+    ),
+    (
+        Shape("gqa2-hd128", "head dimension of the published models", 16, 256, 2, 1, 1, 64, True, 32, 1, 1, rms_eps=1e-5),
+        [TEXT, TWO_IMAGES, VIDEO_ODD],
+    ),
+    (
+        Shape("gqa1-hd32-bf16", "BF16; the patch convolution F32", 17, 96, 3, 3, 1, 160, True, 32, 1, 1, "BF16", "BF16"),
+        [IMAGE, VIDEO_2],
+    ),
+    (
+        Shape("gqa2-hd32-q8_0", "Q8_0 in both files", 18, 128, 4, 2, 2, 192, False, 32, 1, 1, "Q8_0", "Q8_0"),
+        [TEXT, IMAGE, VIDEO_2],
+    ),
+    (
+        Shape("gqa2-hd32-q4_0", "Q4_0 in both files", 19, 128, 4, 2, 2, 192, True, 32, 1, 1, "Q4_0", "Q4_0"),
+        [TEXT, IMAGE, VIDEO_2],
+    ),
+]

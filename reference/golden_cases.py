@@ -1,0 +1,150 @@
+"""Golden outputs of one prompt: what transformers computes in float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import DynamicCache, Qwen2VLForConditionalGeneration
+
+from pixel_values import MERGE, pixel_values
+
+STEPS = 24
+
+
+@dataclass
+class Medium:
+    """One image or video. frames: uint8 [frames, height, width, 3]."""
+
+    kind: str
+    frames: np.ndarray
+
+
+@dataclass
+class Prompt:
+    """Token ids with one pad token for every visual token, and the media they stand for.
+
+    values: one [patches, 1176] float32 a medium; grids: its (t, h, w) in patches;
+    spans: (first id, count) of its visual tokens; positions: int64 [3, tokens].
+    """
+
+    ids: list[int]
+    media: list[Medium]
+    values: list[torch.Tensor]
+    grids: list[tuple[int, int, int]]
+    spans: list[tuple[int, int]]
+    positions: torch.Tensor
+
+
+class HalfPrecisionCache(DynamicCache):
+    """Rounds keys (after rotary embedding) and values to float16, as Ringside stores them."""
+
+    def update(self, key_states, value_states, *args, **kwargs):
+        return super().update(key_states.half().float(), value_states.half().float(), *args, **kwargs)
+
+
+def make_prompt(tokenizer, text: str, media: list[Medium], mean, std) -> Prompt:
+    """text has one `<|image_pad|>` or `<|video_pad|>` a medium, in order."""
+    prepared = [pixel_values(medium.frames, mean, std) for medium in media]
+    grids = [grid for _, grid in prepared]
+    counts = [t * h * w // MERGE**2 for t, h, w in grids]
+    pads = {tokenizer.convert_tokens_to_ids(f"<|{kind}_pad|>") for kind in ("image", "video")}
+    ids, spans = [], []
+    for token in tokenizer(text, add_special_tokens=False).input_ids:
+        if token in pads:
+            spans.append((len(ids), counts[len(spans)]))
+            ids += [token] * spans[-1][1]
+        else:
+            ids.append(token)
+    assert len(spans) == len(media)
+    return Prompt(ids, media, [v for v, _ in prepared], grids, spans, mrope_positions(len(ids), spans, grids))
+
+
+def mrope_positions(count: int, spans: list[tuple[int, int]], grids: list[tuple[int, int, int]]) -> torch.Tensor:
+    """Rotary positions (time, height, width) of each token, int64 [3, count].
+
+    As the Qwen2-VL paper defines them: text counts up in all three; a medium starts at
+    the next free position and counts temporal patches, rows and columns of merged
+    tokens; what follows starts one past the largest position so far.
+    """
+    positions = torch.zeros(3, count, dtype=torch.int64)
+    index = following = 0
+    for (start, tokens), (t, h, w) in [*zip(spans, grids), ((count, 0), (0, 0, 0))]:
+        text = start - index
+        positions[:, index:start] = torch.arange(text) + following
+        following += text
+        if tokens:
+            axes = [torch.arange(n) for n in (t, h // MERGE, w // MERGE)]
+            grid = torch.stack(torch.meshgrid(*axes, indexing="ij")).reshape(3, -1)
+            positions[:, start : start + tokens] = grid + following
+            following += int(grid.max()) + 1
+        index = start + tokens
+    return positions
+
+
+def model_inputs(prompt: Prompt) -> dict[str, torch.Tensor]:
+    """The arguments of the model's forward pass, without positions and cache."""
+    inputs: dict[str, torch.Tensor] = {"input_ids": torch.tensor([prompt.ids])}
+    kinds = torch.zeros(1, len(prompt.ids), dtype=torch.int32)
+    for medium, (start, count) in zip(prompt.media, prompt.spans):
+        kinds[0, start : start + count] = 1 if medium.kind == "image" else 2
+    for kind, values_key, grid_key in (
+        ("image", "pixel_values", "image_grid_thw"),
+        ("video", "pixel_values_videos", "video_grid_thw"),
+    ):
+        chosen = [i for i, medium in enumerate(prompt.media) if medium.kind == kind]
+        if chosen:
+            inputs[values_key] = torch.cat([prompt.values[i] for i in chosen])
+            inputs[grid_key] = torch.tensor([prompt.grids[i] for i in chosen])
+    return inputs | {"mm_token_type_ids": kinds}
+
+
+def transformers_positions(model: Qwen2VLForConditionalGeneration, prompt: Prompt) -> torch.Tensor:
+    """What `get_rope_index` answers, int64 [3, tokens]."""
+    inputs = model_inputs(prompt)
+    keys = ("input_ids", "mm_token_type_ids", "image_grid_thw", "video_grid_thw")
+    positions, _ = model.model.get_rope_index(**{key: inputs.get(key) for key in keys})
+    return positions[:, 0]
+
+
+@torch.no_grad()
+def visual_tokens(model: Qwen2VLForConditionalGeneration, prompt: Prompt) -> np.ndarray:
+    """Merged visual tokens of all media in prompt order, float32 [tokens, hidden]."""
+    rows = []
+    for medium, values, grid in zip(prompt.media, prompt.values, prompt.grids):
+        encode = model.get_image_features if medium.kind == "image" else model.get_video_features
+        rows.append(encode(values, torch.tensor([grid])).pooler_output[0])
+    return torch.cat(rows).numpy() if rows else np.zeros((0, model.config.text_config.hidden_size), np.float32)
+
+
+@torch.no_grad()
+def greedy(model: Qwen2VLForConditionalGeneration, prompt: Prompt, half_cache: bool) -> tuple[np.ndarray, list[int]]:
+    """Logits of every step, float32 [24, vocab], and the 24 greedy ids; EOS does not stop it."""
+    cache = HalfPrecisionCache() if half_cache else DynamicCache()
+    following = int(prompt.positions.max()) + 1
+    out = model(**model_inputs(prompt), position_ids=prompt.positions[:, None], past_key_values=cache, use_cache=True)
+    logits, ids = [out.logits[0, -1]], []
+    while True:
+        ids.append(int(logits[-1].argmax()))
+        if len(ids) == STEPS:
+            return torch.stack(logits).numpy(), ids
+        position = torch.full((3, 1, 1), following + len(ids) - 1)
+        step = torch.tensor([ids[-1:]])
+        out = model(input_ids=step, position_ids=position, past_key_values=cache, use_cache=True)
+        logits.append(out.logits[0, -1])
+
+
+@torch.no_grad()
+def generate(model: Qwen2VLForConditionalGeneration, prompt: Prompt) -> list[int]:
+    """The ids transformers' own `generate` gives, positions and all left to it."""
+    out = model.generate(
+        **model_inputs(prompt), max_new_tokens=STEPS, min_new_tokens=STEPS, do_sample=False, eos_token_id=-1, pad_token_id=0
+    )
+    return out[0, len(prompt.ids) :].tolist()
+
+
+def margins(logits: np.ndarray) -> np.ndarray:
+    """Largest minus second-largest logit of each step, float32 [steps]."""
+    top = np.sort(logits, axis=-1)
+    return top[:, -1] - top[:, -2]

@@ -1,0 +1,42 @@
+"""Regenerates everything under reference/fixtures/, or checks what is there.
+
+    python reference/make_fixtures.py            write all fixtures
+    python reference/make_fixtures.py --check    reproduce the goldens from the files
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import torch
+
+from fixture_files import check_fixture, write_fixture
+from fixture_table import FIXTURES
+from fixture_tokenizer import train_tokenizer
+
+FOLDER = Path(__file__).parent / "fixtures"
+
+
+def write_all() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    train_tokenizer().save(str(FOLDER / "tokenizer.json"))
+    for shape, cases in FIXTURES:
+        write_fixture(shape, cases, FOLDER)
+        print("wrote", shape.name, flush=True)
+
+
+def check_all() -> None:
+    for shape, _ in FIXTURES:
+        check_fixture(FOLDER / f"{shape.name}.json")
+        print("checked", shape.name, flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
+    arguments = parser.parse_args()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    torch.set_num_threads(1)
+    check_all() if arguments.check else write_all()

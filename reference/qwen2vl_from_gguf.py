@@ -1,0 +1,128 @@
+"""Rebuilds a transformers Qwen2-VL in float32 from a GGUF pair.
+
+The inverse of qwen2vl_gguf.py, and the only source of golden outputs: what a
+golden says is what the weights *in the file*, dequantised by the `gguf` package,
+compute. Everything is read from the files, nothing from the code that wrote them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+TEXT_NAMES = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+TEXT_OUTER_NAMES = {
+    "token_embd.weight": "model.language_model.embed_tokens.weight",
+    "output_norm.weight": "model.language_model.norm.weight",
+    "output.weight": "lm_head.weight",
+}
+VISION_NAMES = {
+    "ln1": "norm1",
+    "ln2": "norm2",
+    "attn_out": "attn.proj",
+    "ffn_up": "mlp.fc1",
+    "ffn_down": "mlp.fc2",
+}
+
+
+def read_gguf(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
+    """Metadata by key, and every tensor as float32 in torch's order of dimensions."""
+    reader = gguf.GGUFReader(str(path))
+    metadata = {key: field.contents() for key, field in reader.fields.items()}
+    tensors = {}
+    for tensor in reader.tensors:
+        values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+        shape = [int(n) for n in reversed(tensor.shape)]
+        tensors[tensor.name] = torch.from_numpy(np.array(values, dtype=np.float32).reshape(shape))
+    return metadata, tensors
+
+
+def load_model(model_path: str | Path, mmproj_path: str | Path) -> Qwen2VLForConditionalGeneration:
+    """The model in float32 with eager attention, in evaluation mode."""
+    text_meta, text = read_gguf(model_path)
+    vision_meta, vision = read_gguf(mmproj_path)
+    model = Qwen2VLForConditionalGeneration(_config(text_meta, text, vision_meta, vision))
+    state = _text_state(text, text_meta["qwen2vl.block_count"])
+    state.update(_vision_state(vision, vision_meta["clip.vision.block_count"]))
+    if model.config.tie_word_embeddings:
+        state["lm_head.weight"] = state["model.language_model.embed_tokens.weight"]
+    model.load_state_dict(state, strict=True)
+    return model.eval()
+
+
+def _config(text_meta: dict, text: dict, vision_meta: dict, vision: dict) -> Qwen2VLConfig:
+    tokens = text_meta["tokenizer.ggml.tokens"]
+    width = vision_meta["clip.vision.embedding_length"]
+    return Qwen2VLConfig(
+        attn_implementation="eager",
+        tie_word_embeddings="output.weight" not in text,
+        image_token_id=tokens.index("<|image_pad|>"),
+        video_token_id=tokens.index("<|video_pad|>"),
+        vision_start_token_id=tokens.index("<|vision_start|>"),
+        vision_end_token_id=tokens.index("<|vision_end|>"),
+        text_config={
+            "vocab_size": len(tokens),
+            "hidden_size": text_meta["qwen2vl.embedding_length"],
+            "intermediate_size": text_meta["qwen2vl.feed_forward_length"],
+            "num_hidden_layers": text_meta["qwen2vl.block_count"],
+            "num_attention_heads": text_meta["qwen2vl.attention.head_count"],
+            "num_key_value_heads": text_meta["qwen2vl.attention.head_count_kv"],
+            "max_position_embeddings": text_meta["qwen2vl.context_length"],
+            "rms_norm_eps": text_meta["qwen2vl.attention.layer_norm_rms_epsilon"],
+            "bos_token_id": text_meta["tokenizer.ggml.bos_token_id"],
+            "eos_token_id": text_meta["tokenizer.ggml.eos_token_id"],
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": text_meta["qwen2vl.rope.freq_base"],
+                "mrope_section": list(text_meta["qwen2vl.rope.dimension_sections"])[:3],
+            },
+        },
+        vision_config={
+            "depth": vision_meta["clip.vision.block_count"],
+            "embed_dim": width,
+            "hidden_size": vision_meta["clip.vision.projection_dim"],
+            "num_heads": vision_meta["clip.vision.attention.head_count"],
+            "mlp_ratio": vision["v.blk.0.ffn_up.weight"].shape[0] // width,
+            "patch_size": vision_meta["clip.vision.patch_size"],
+        },
+    )
+
+
+def _text_state(tensors: dict[str, torch.Tensor], blocks: int) -> dict[str, torch.Tensor]:
+    state = {new: tensors[old] for old, new in TEXT_OUTER_NAMES.items() if old in tensors}
+    for name, tensor in tensors.items():
+        if name.startswith("blk."):
+            _, block, part, kind = name.split(".")
+            assert int(block) < blocks
+            state[f"model.language_model.layers.{block}.{TEXT_NAMES[part]}.{kind}"] = tensor
+    return state
+
+
+def _vision_state(tensors: dict[str, torch.Tensor], blocks: int) -> dict[str, torch.Tensor]:
+    frames = [tensors["v.patch_embd.weight"], tensors["v.patch_embd.weight.1"]]
+    state = {"model.visual.patch_embed.proj.weight": torch.stack(frames, dim=2)}
+    for kind in ("weight", "bias"):
+        state[f"model.visual.merger.ln_q.{kind}"] = tensors[f"v.post_ln.{kind}"]
+        for layer in (0, 2):
+            state[f"model.visual.merger.mlp.{layer}.{kind}"] = tensors[f"mm.{layer}.{kind}"]
+        for block in range(blocks):
+            source, target = f"v.blk.{block}", f"model.visual.blocks.{block}"
+            qkv = [tensors[f"{source}.attn_{part}.{kind}"] for part in "qkv"]
+            state[f"{target}.attn.qkv.{kind}"] = torch.cat(qkv, dim=0)
+            for old, new in VISION_NAMES.items():
+                state[f"{target}.{new}.{kind}"] = tensors[f"{source}.{old}.{kind}"]
+    return state

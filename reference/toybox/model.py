@@ -1,0 +1,217 @@
+"""The Toybox network: Qwen2-VL at 3.8 M parameters, as plain PyTorch for training.
+
+Same arithmetic and the same parameter names as transformers' `Qwen2VLModel` (`visual.*`,
+`language_model.*`), without its generality, so that it trains quickly on two cores.
+`check_parity.py` proves the equality; `hf_config` and `hf_state_dict` make the bridge.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+VOCABULARY = 868  # rows of the embedding: the size of tokenizer.json
+FRAME = 112
+IMAGE_MEAN, IMAGE_STD = 0.5, 0.25
+TOKENS_PER_PAIR = 16  # one temporal patch: 8x8 patches merged 2x2
+GRID = 4
+
+VISION = dict(depth=4, embed_dim=128, num_heads=4, hidden_size=192, mlp_ratio=4, patch_size=14,
+              spatial_merge_size=2, temporal_patch_size=2, in_channels=3, hidden_act="quick_gelu")
+TEXT = dict(vocab_size=VOCABULARY, hidden_size=192, intermediate_size=512, num_hidden_layers=6,
+            num_attention_heads=6, num_key_value_heads=2, rms_norm_eps=1e-6, hidden_act="silu",
+            max_position_embeddings=4096, tie_word_embeddings=True)
+ROPE_THETA = 1000.0
+ROPE_SECTIONS = [8, 4, 4]
+HEAD_DIM = 32
+
+
+def patchify(frames: torch.Tensor) -> torch.Tensor:
+    """uint8 [pairs, 2, 112, 112, 3] -> float [pairs, 64, 3*2*14*14], 2x2 merge groups together."""
+    pairs = frames.shape[0]
+    x = (frames.float() / 255 - IMAGE_MEAN) / IMAGE_STD
+    x = x.reshape(pairs, 2, GRID, 2, 14, GRID, 2, 14, 3)
+    # [pairs, rowGroup, colGroup, row, col, channel, time, y, x]
+    return x.permute(0, 2, 5, 3, 6, 8, 1, 4, 7).reshape(pairs, 64, -1)
+
+
+def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Rotary embedding, half-split layout, as in transformers."""
+    a, b = x.chunk(2, -1)
+    return x * cos + torch.cat((-b, a), -1) * sin
+
+
+class VisionAttention(nn.Module):
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x, cos, sin):
+        pairs, patches, width = x.shape
+        q, k, v = self.qkv(x).reshape(pairs, patches, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        x = F.scaled_dot_product_attention(rotate(q, cos, sin), rotate(k, cos, sin), v)
+        return self.proj(x.transpose(1, 2).reshape(pairs, patches, width))
+
+
+class VisionMlp(nn.Module):
+    def __init__(self, width: int, inner: int):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(width, inner), nn.Linear(inner, width)
+
+    def forward(self, x):
+        x = self.fc1(x)
+        return self.fc2(x * torch.sigmoid(1.702 * x))
+
+
+class VisionBlock(nn.Module):
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
+        self.attn = VisionAttention(width, heads)
+        self.mlp = VisionMlp(width, 4 * width)
+
+    def forward(self, x, cos, sin):
+        x = x + self.attn(self.norm1(x), cos, sin)
+        return x + self.mlp(self.norm2(x))
+
+
+class Merger(nn.Module):
+    def __init__(self, width: int, out: int):
+        super().__init__()
+        self.ln_q = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = nn.Sequential(nn.Linear(4 * width, 4 * width), nn.GELU(), nn.Linear(4 * width, out))
+
+    def forward(self, x):
+        return self.mlp(self.ln_q(x).reshape(x.shape[0], TOKENS_PER_PAIR, -1))
+
+
+class Vision(nn.Module):
+    """Frame pairs -> visual tokens."""
+
+    def __init__(self):
+        super().__init__()
+        width, heads = VISION["embed_dim"], VISION["num_heads"]
+        self.patch_embed = nn.Module()
+        self.patch_embed.proj = nn.Conv3d(3, width, (2, 14, 14), (2, 14, 14), bias=False)
+        self.blocks = nn.ModuleList(VisionBlock(width, heads) for _ in range(VISION["depth"]))
+        self.merger = Merger(width, VISION["hidden_size"])
+        frequencies = 10000.0 ** -(torch.arange(0, 16, 2) / 16)
+        group, inner = torch.arange(64) // 4, torch.arange(64) % 4
+        row, col = group // GRID * 2 + inner // 2, group % GRID * 2 + inner % 2
+        angles = torch.cat((row[:, None] * frequencies, col[:, None] * frequencies), 1).repeat(1, 2)
+        self.register_buffer("cos", angles.cos(), persistent=False)
+        self.register_buffer("sin", angles.sin(), persistent=False)
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """uint8 [pairs, 2, 112, 112, 3] -> [pairs, 16, 192]."""
+        x = F.linear(patchify(frames), self.patch_embed.proj.weight.flatten(1))
+        for block in self.blocks:
+            x = block(x, self.cos, self.sin)
+        return self.merger(x)
+
+
+class RmsNorm(nn.Module):
+    def __init__(self, width: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return F.rms_norm(x, x.shape[-1:], self.weight, TEXT["rms_norm_eps"])
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        width, self.heads, self.kv_heads = 192, TEXT["num_attention_heads"], TEXT["num_key_value_heads"]
+        self.q_proj = nn.Linear(width, self.heads * HEAD_DIM)
+        self.k_proj = nn.Linear(width, self.kv_heads * HEAD_DIM)
+        self.v_proj = nn.Linear(width, self.kv_heads * HEAD_DIM)
+        self.o_proj = nn.Linear(self.heads * HEAD_DIM, width, bias=False)
+
+    def forward(self, x, cos, sin, mask):
+        batch, length, width = x.shape
+        q = self.q_proj(x).view(batch, length, self.heads, HEAD_DIM).transpose(1, 2)
+        k = self.k_proj(x).view(batch, length, self.kv_heads, HEAD_DIM).transpose(1, 2)
+        v = self.v_proj(x).view(batch, length, self.kv_heads, HEAD_DIM).transpose(1, 2)
+        repeat = self.heads // self.kv_heads
+        k, v = rotate(k, cos, sin).repeat_interleave(repeat, 1), v.repeat_interleave(repeat, 1)
+        x = F.scaled_dot_product_attention(rotate(q, cos, sin), k, v, attn_mask=mask)
+        return self.o_proj(x.transpose(1, 2).reshape(batch, length, width))
+
+
+class Mlp(nn.Module):
+    def __init__(self):
+        super().__init__()
+        width, inner = TEXT["hidden_size"], TEXT["intermediate_size"]
+        self.gate_proj = nn.Linear(width, inner, bias=False)
+        self.up_proj = nn.Linear(width, inner, bias=False)
+        self.down_proj = nn.Linear(inner, width, bias=False)
+
+    def forward(self, x):
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class DecoderLayer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.input_layernorm, self.post_attention_layernorm = RmsNorm(192), RmsNorm(192)
+        self.self_attn, self.mlp = Attention(), Mlp()
+
+    def forward(self, x, cos, sin, mask):
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Decoder(nn.Module):
+    """Token embeddings and positions -> hidden states; logits are tied to the embeddings."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(VOCABULARY, TEXT["hidden_size"])
+        self.layers = nn.ModuleList(DecoderLayer() for _ in range(TEXT["num_hidden_layers"]))
+        self.norm = RmsNorm(192)
+        section = torch.repeat_interleave(torch.arange(3), torch.tensor(ROPE_SECTIONS))
+        self.register_buffer("section", section, persistent=False)
+        self.register_buffer("frequencies", ROPE_THETA ** -(torch.arange(16) / 16), persistent=False)
+
+    def rotary(self, positions: torch.Tensor):
+        """[batch, length, 3] (time, row, column) -> cos, sin [batch, 1, length, 32]."""
+        angles = (positions[..., self.section].float() * self.frequencies).repeat(1, 1, 2)[:, None]
+        return angles.cos(), angles.sin()
+
+    def forward(self, x, positions, mask, taps=()):
+        """x [batch, length, 192], mask bool [batch, 1 or heads, length, length], True = attend.
+
+        Returns the normed hidden states and the residual stream after each layer in `taps`.
+        """
+        cos, sin = self.rotary(positions)
+        tapped = []
+        for index, layer in enumerate(self.layers):
+            x = layer(x, cos, sin, mask)
+            if index in taps:
+                tapped.append(x)
+        return self.norm(x), tapped
+
+    def logits(self, hidden):
+        return F.linear(hidden, self.embed_tokens.weight)
+
+
+def hf_config(special: dict):
+    """The transformers configuration of this network; `special` maps special tokens to ids."""
+    from transformers import Qwen2VLConfig
+    text = dict(TEXT, rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA,
+                                       "mrope_section": ROPE_SECTIONS},
+                bos_token_id=special["<|endoftext|>"], eos_token_id=special["<|im_end|>"],
+                pad_token_id=special["<|endoftext|>"])
+    return Qwen2VLConfig(text_config=text, vision_config=VISION, tie_word_embeddings=True,
+                         image_token_id=special["<|image_pad|>"], video_token_id=special["<|video_pad|>"],
+                         vision_start_token_id=special["<|vision_start|>"],
+                         vision_end_token_id=special["<|vision_end|>"])
+
+
+def hf_state_dict(vision: Vision, decoder: Decoder) -> dict:
+    """Weights under the names of `Qwen2VLForConditionalGeneration` (the output matrix is tied)."""
+    state = {f"model.visual.{k}": v for k, v in vision.state_dict().items()}
+    state |= {f"model.language_model.{k}": v for k, v in decoder.state_dict().items()}
+    return state

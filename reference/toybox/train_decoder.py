@@ -1,0 +1,123 @@
+"""Trains the decoder on streams of encoder features; the encoder may go on training beside it.
+
+`python train_decoder.py BANK VISION OUT MINUTES [FROM]`: BANK is the folder of rendered scenes,
+VISION the encoder's checkpoint (read again whenever a shard is encoded), FROM a decoder to go on from.
+"""
+
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from bank import Bank
+from checkpoint import load_decoder, start_decoder
+from model import TOKENS_PER_PAIR
+from optim import Muon
+from streams import collate, draw_row
+from tokenizer import Text
+
+BATCH_TOKENS = 6000
+QUESTIONS = 11
+CELL_LAYER = 1  # after this layer a training-only head must tell a visual token's own cell
+REFRESH_SECONDS = 100
+
+
+def stream_seconds(rng: Random, done: float) -> int:
+    """Lengths grow with training: 1-4 s at first, later up to 32 s."""
+    longest = rng.choices((4, 8, 16, 32), ((6, 3, 1, 0) if done < 0.15 else (3, 4, 3, 0) if done < 0.4 else (3, 4, 5, 1.5)))[0]
+    return rng.randint(1 if longest < 32 else 8, longest)
+
+
+def draw_batch(rng: Random, scenes: list, text: Text, done: float, past_share: float):
+    seconds = stream_seconds(rng, done)
+    count = max(2, BATCH_TOKENS // (seconds * TOKENS_PER_PAIR + 21 * QUESTIONS))
+    low = max(1, seconds - 1)
+    return collate([draw_row(rng, scenes, text, rng.randint(low, seconds), QUESTIONS, past_share) for _ in range(count)])
+
+
+def forward(decoder, batch, taps=()):
+    """Hidden states at the scored tokens [scored, 192], their targets, and the tapped layers."""
+    ids, visual, positions, mask, targets, _ = batch
+    x = decoder.embed_tokens(ids.clamp(min=0)).masked_scatter((ids == -1)[..., None], visual)
+    hidden, tapped = decoder(x, positions, mask, taps)
+    scored = targets != -100
+    return hidden[scored], targets[scored], tapped
+
+
+def whole_answers(decoder, batch) -> list[bool]:
+    """For each question in order of rows and branches: is every token of the answer the likeliest?"""
+    hidden, targets, _ = forward(decoder, batch)
+    right, answers, good = decoder.logits(hidden).argmax(-1) == targets, [], True
+    for hit, target in zip(right.tolist(), targets.tolist()):
+        good &= hit
+        if target == END[0]:
+            answers.append(good)
+            good = True
+    return answers
+
+
+END = [0]  # the id of <|im_end|>, set by main
+
+
+@torch.no_grad()
+def validate(decoder, bank: Bank, text: Text) -> str:
+    """Teacher-forced whole answers on fixed unseen streams, per length and per type."""
+    by_length, by_type = {}, {}
+    for seconds in (1, 4, 8, 16):
+        rng = Random(seconds)
+        rows = [draw_row(rng, bank.scenes, text, seconds, 12, 0.35) for _ in range(20)]
+        answers = [a for i in range(0, 20, 10) for a in whole_answers(decoder, collate(rows[i:i + 10]))]
+        for question, right in zip((q for row in rows for q in row.questions), answers, strict=True):
+            by_length.setdefault((question.tense, seconds), []).append(right)
+            by_type.setdefault((question.tense, question.type), []).append(right)
+    said = [" ".join(f"{k[0][:4]}{k[1]}:{100 * sum(v) / len(v):.0f}" for k, v in sorted(table.items()))
+            for table in (by_length, by_type)]
+    return " | ".join(said)
+
+
+def main(folder: Path, vision: Path, out: Path, minutes: float, resume: Path | None) -> None:
+    torch.set_num_threads(1)
+    rng, text = Random(), Text()
+    END[0] = text.im_end
+    count = text.tokenizer.get_vocab_size()
+    decoder = load_decoder(resume) if resume else start_decoder(
+        [text.tokenizer.decode([i], skip_special_tokens=False) for i in range(count)])
+    cells = nn.Linear(192, TOKENS_PER_PAIR)
+    bank, held = Bank(folder, vision), Bank(folder, vision, held_out=True)
+    held.refresh()
+    while len(bank.shards) < 5:
+        bank.refresh()
+    named = [*decoder.named_parameters(), *cells.named_parameters()]
+    matrix = lambda name, p: p.ndim > 1 and "layers." in name
+    optimizer = Muon([p for n, p in named if matrix(n, p)], [p for n, p in named if not matrix(n, p)], 0.012, 2e-3)
+    began, step, refreshed, marks, seen = time.time(), 0, time.time(), [], 0
+    while (done := (time.time() - began) / 60 / minutes) < 1:
+        batch = draw_batch(rng, bank.scenes, text, done if not resume else 1, 0.25 if done < 0.3 else 0.4)
+        with torch.autocast("cpu", torch.bfloat16):
+            hidden, targets, (early,) = forward(decoder, batch, (CELL_LAYER,))
+            loss = F.cross_entropy(decoder.logits(hidden).float(), targets)
+            cell_loss = F.cross_entropy(cells(early[batch[0] == -1]).float(), batch[5])
+        (loss + 0.3 * cell_loss).backward()
+        optimizer.step(min(1, step / 30) * min(1, 0.03 + 2.5 * (1 - done)))
+        step += 1
+        seen += int((targets == text.im_end).sum())
+        marks.append((loss.item(), cell_loss.item()))
+        if step % 25 == 0:
+            mean = torch.tensor(marks[-25:]).mean(0).tolist()
+            print(f"{time.time() - began:.0f}s step {step} questions {seen} loss {mean[0]:.3f} cell {mean[1]:.3f}", flush=True)
+        if step % 150 == 0:
+            print("   ", validate(decoder, held, text), flush=True)
+            torch.save({"decoder": decoder.state_dict()}, out.with_suffix(".part"))
+            out.with_suffix(".part").rename(out)
+        if time.time() - refreshed > REFRESH_SECONDS:
+            bank.refresh()
+            refreshed = time.time()
+    torch.save({"decoder": decoder.state_dict()}, out)
+
+
+if __name__ == "__main__":
+    main(*(Path(p) for p in sys.argv[1:4]), float(sys.argv[4]), Path(sys.argv[5]) if len(sys.argv) > 5 else None)
