@@ -8,19 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from transformers import Qwen2VLForConditionalGeneration
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 import golden_cases as golden
-from fixture_models import Shape, config_of, random_model
+from fixture_models import Shape, allow_only, config_of, random_model
 from fixture_pictures import random_frames
 from fixture_table import QUESTIONS, Case, Part
-from fixture_tokenizer import CHAT_TEMPLATE, load_tokenizer, token_ids
+from fixture_tokenizer import CHAT_TEMPLATE, load_tokenizer, printable_ascii_ids, token_ids
 from qwen2vl_from_gguf import load_model, read_gguf
 from qwen2vl_gguf import write_gguf_pair
 
 # So that greedy tokens are a fair demand: the best logit always leads by this much,
 # with the cache in float32 and in float16.
 SMALLEST_MARGIN = 0.04
+# llama.cpp computes in float16 in places, and takes GELU's tanh form from a table.
+SMALLEST_MARGIN_LLAMA_CPP = 0.1
 FEWEST_DISTINCT = 9  # of 24 greedy tokens
 MOST_REPEATS = 8
 LOGITS_SPREAD = (0.8, 3.5)  # standard deviation
@@ -31,12 +35,15 @@ def write_fixture(shape: Shape, cases: list[Case], folder: Path) -> None:
     """Draws the model, then for each case the first seed whose greedy path is clear-cut."""
     tokenizer_path = folder / "tokenizer.json"
     model_path, mmproj_path = folder / f"{shape.name}.model.gguf", folder / f"{shape.name}.mmproj.gguf"
-    config = config_of(shape, token_ids(tokenizer_path))
+    tokenizer, config = load_tokenizer(tokenizer_path), config_of(shape, token_ids(tokenizer_path))
+    drawn = random_model(shape, config)
+    if shape.for_llama_cpp:
+        allow_only(drawn, printable_ascii_ids(tokenizer))
     write_gguf_pair(
-        config, random_model(shape, config).state_dict(), tokenizer_path, CHAT_TEMPLATE, shape.image_mean,
-        shape.image_std, model_path, mmproj_path, shape.model_type, shape.mmproj_type, f"Ringside fixture {shape.name}",
+        config, drawn.state_dict(), tokenizer_path, CHAT_TEMPLATE, shape.image_mean, shape.image_std, model_path,
+        mmproj_path, shape.model_type, shape.mmproj_type, f"Ringside fixture {shape.name}",
     )
-    model, tokenizer = load_model(model_path, mmproj_path), load_tokenizer(tokenizer_path)
+    model = load_model(model_path, mmproj_path)
     records = [_search(model, tokenizer, shape, case, folder) for case in cases]
     header = {
         "name": shape.name,
@@ -83,7 +90,8 @@ def describe(config, image_mean, image_std) -> dict:
 
 
 def _search(model: Qwen2VLForConditionalGeneration, tokenizer, shape: Shape, case: Case, folder: Path) -> dict:
-    for seed in range(shape.seed * 1000, shape.seed * 1000 + 400):
+    smallest = SMALLEST_MARGIN_LLAMA_CPP if shape.for_llama_cpp else SMALLEST_MARGIN
+    for seed in range(shape.seed * 1000, shape.seed * 1000 + 1000):
         messages, text, media = _compose(tokenizer, case, seed)
         prompt = golden.make_prompt(tokenizer, text, media, shape.image_mean, shape.image_std)
         logits, ids = golden.greedy(model, prompt, half_cache=False)
@@ -92,15 +100,20 @@ def _search(model: Qwen2VLForConditionalGeneration, tokenizer, shape: Shape, cas
         counts = [ids.count(token) for token in set(ids)]
         pads = {model.config.image_token_id, model.config.video_token_id}
         spellable = max(ids) < len(tokenizer) and not pads & set(ids)
-        clear = margin >= SMALLEST_MARGIN and ids == half_ids and spellable
+        clear = margin >= smallest and ids == half_ids and spellable
         if clear and len(counts) >= FEWEST_DISTINCT and max(counts) <= MOST_REPEATS:
             break
     else:
         raise RuntimeError(f"{shape.name} {case.name}: no seed gives a clear greedy path")
-    assert LOGITS_SPREAD[0] < logits.std(axis=-1).mean() < LOGITS_SPREAD[1]
+    usable = logits[:, printable_ascii_ids(tokenizer)]
+    assert LOGITS_SPREAD[0] < usable.std(axis=-1).mean() < LOGITS_SPREAD[1]
     stem = f"{shape.name}.{case.name}"
     record = {"name": case.name, "seed": seed, "messages": messages, "prompt": text, "ids": prompt.ids}
     record["media"] = [_save_medium(prompt, i, f"{stem}.frames-{i}.npy", folder) for i in range(len(media))]
+    if shape.for_llama_cpp:
+        for i, medium in enumerate(media):
+            record["media"][i]["pngFile"] = f"{stem}.image-{i}.png"
+            Image.fromarray(medium.frames[0]).save(folder / f"{stem}.image-{i}.png")
     record["positions"] = prompt.positions.tolist()
     record["nextPosition"] = int(prompt.positions.max()) + 1
     theirs = golden.transformers_positions(model, prompt) if media else prompt.positions
@@ -113,6 +126,7 @@ def _search(model: Qwen2VLForConditionalGeneration, tokenizer, shape: Shape, cas
     record["lastLogitsF16Cache"] = encode(half_logits[0])
     record["greedyIds"] = ids
     record["greedyText"] = tokenizer.decode(ids)
+    record["greedyTop3"] = golden.top_logprobs(logits, 3)
     record["smallestMargin"] = round(margin, 4)
     return record
 
@@ -188,6 +202,15 @@ def _check_case(model, tokenizer, case: dict, folder: Path, mean, std) -> None:
         text = tokenizer.apply_chat_template(case["messages"], tokenize=False, add_generation_prompt=True)
         assert text == case["prompt"]
     prompt = golden.make_prompt(tokenizer, case["prompt"], media, mean, std)
+    images = [i for i, medium in enumerate(media) if medium.kind == "image"]
+    if images:
+        processor = Qwen2VLImageProcessorPil(image_mean=mean, image_std=std, min_pixels=28 * 28)
+        theirs = processor([media[i].frames[0] for i in images], return_tensors="pt")
+        assert theirs["image_grid_thw"].tolist() == [list(prompt.grids[i]) for i in images]
+        torch.testing.assert_close(torch.cat([prompt.values[i] for i in images]), theirs["pixel_values"], atol=1e-6, rtol=0)
+    for medium, record in zip(media, case["media"]):
+        if "pngFile" in record:
+            assert np.array_equal(np.asarray(Image.open(folder / record["pngFile"])), medium.frames[0])
     assert prompt.ids == case["ids"]
     assert prompt.positions.tolist() == case["positions"]
     for half, key in ((False, "lastLogits"), (True, "lastLogitsF16Cache")):

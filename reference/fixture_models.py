@@ -33,6 +33,9 @@ class Shape:
     rms_eps: float = 1e-6
     image_mean: tuple = CLIP_MEAN
     image_std: tuple = CLIP_STD
+    # For the comparison with llama.cpp: only printable ASCII can be the best token, the
+    # greedy path is clearer still, and images are saved as PNG too.
+    for_llama_cpp: bool = False
 
 
 def mrope_section(head_dim: int) -> list[int]:
@@ -128,3 +131,27 @@ def _distribution(
     if "merger.mlp.2" in name:
         return 0.0, 1.6 * unit
     return 0.0, 1.0 * unit
+
+
+@torch.no_grad()
+def allow_only(model: Qwen2VLForConditionalGeneration, allowed: list[int]) -> None:
+    """Makes every other token's logit very low. Needs an untied head.
+
+    The last channel of the residual stream is held at a constant: embeddings and the
+    merger write it, no branch adds to it. Head rows of forbidden tokens read that
+    channel alone, with a large negative weight; the others do not read it.
+    """
+    channel, level = -1, 1.0
+    decoder, merger = model.model.language_model, model.model.visual.merger.mlp[2]
+    decoder.embed_tokens.weight[:, channel] = level
+    merger.weight[channel] = 0
+    merger.bias[channel] = level
+    for layer in decoder.layers:
+        layer.self_attn.o_proj.weight[channel] = 0
+        layer.mlp.down_proj.weight[channel] = 0
+    decoder.norm.weight[channel] = 1
+    model.lm_head.weight[:, channel] = 0
+    forbidden = torch.ones(len(model.lm_head.weight), dtype=torch.bool)
+    forbidden[allowed] = False
+    model.lm_head.weight[forbidden] = 0
+    model.lm_head.weight[forbidden, channel] = -40

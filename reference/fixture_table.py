@@ -65,6 +65,8 @@ MIXED = Case("image-video", ("QUESTION ", image(4, 6), " or ", video(3, 6, 4), "
 # More temporal patches than merged rows or columns: see `mrope_positions`.
 VIDEO_8 = Case("video-8-long", (video(16, 2, 6), " QUESTION"))
 VIDEO_LONG = Case("video-5-long", ("Before ", video(10, 4, 4), " between ", image(4, 6), " QUESTION"))
+# llama.cpp scales images of fewer than eight visual tokens up.
+LARGER_IMAGE = Case("image", (image(6, 8), "QUESTION"))
 BARE = Case("bare", ("<|vision_start|>", image(4, 4), "<|vision_end|>QUESTION"), chat=False)
 
 FIXTURES: list[tuple[Shape, list[Case]]] = [
@@ -106,5 +108,12 @@ FIXTURES: list[tuple[Shape, list[Case]]] = [
     (
         Shape("gqa2-hd32-q4_0", "Q4_0 in both files", 19, 128, 4, 2, 2, 192, True, 32, 1, 1, "Q4_0", "Q4_0"),
         [TEXT, IMAGE, VIDEO_2],
+    ),
+    (
+        Shape(
+            "wllama", "for comparison with llama.cpp in the browser", 20, 96, 3, 1, 2, 96, False, 32, 1, 1,
+            for_llama_cpp=True,
+        ),
+        [TEXT, LARGER_IMAGE],
     ),
 ]

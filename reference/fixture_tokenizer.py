@@ -125,3 +125,10 @@ def load_tokenizer(path: Path) -> PreTrainedTokenizerFast:
 def token_ids(path: Path) -> dict[str, int]:
     """Added tokens by their text."""
     return {token["content"]: token["id"] for token in json.loads(path.read_text("utf-8"))["added_tokens"]}
+
+
+def printable_ascii_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Ordinary tokens made of characters from space to tilde only."""
+    special = set(tokenizer.get_added_vocab().values())
+    texts = {token: tokenizer.decode([token]) for token in range(len(tokenizer)) if token not in special}
+    return [token for token, text in texts.items() if text and all(" " <= char <= "~" for char in text)]

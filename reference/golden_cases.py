@@ -148,3 +148,11 @@ def margins(logits: np.ndarray) -> np.ndarray:
     """Largest minus second-largest logit of each step, float32 [steps]."""
     top = np.sort(logits, axis=-1)
     return top[:, -1] - top[:, -2]
+
+
+def top_logprobs(logits: np.ndarray, count: int) -> list[list[list]]:
+    """For each step the `count` likeliest tokens as [id, natural log of its probability]."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    logprobs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    order = np.argsort(-logits, axis=-1)[:, :count]
+    return [[[int(token), round(float(row[token]), 5)] for token in best] for row, best in zip(logprobs, order)]

@@ -35,8 +35,8 @@ def render(folder: Path, shard: int) -> None:
 def encode(vision: Vision, frames: np.ndarray, batch: int = 64) -> torch.Tensor:
     """uint8 [pairs, 2, 112, 112, 3] -> f16 [pairs, 16, 192]."""
     with torch.autocast("cpu", torch.bfloat16):
-        return torch.cat([vision(torch.from_numpy(np.array(frames[i:i + batch]))).half()
-                          for i in range(0, len(frames), batch)])
+        parts = [vision(torch.from_numpy(np.array(frames[i:i + batch]))) for i in range(0, len(frames), batch)]
+    return torch.cat(parts).half()
 
 
 class Bank:
