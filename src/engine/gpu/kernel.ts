@@ -64,7 +64,9 @@ async function compile(device: GPUDevice, spec: KernelSpec, label: string): Prom
     const lines = code.split('\n');
     const messages = info.messages
       .filter((message) => message.type === 'error')
-      .map((message) => `  line ${message.lineNum}: ${message.message}\n    ${lines[message.lineNum - 1] ?? ''}`);
+      .map(
+        (message) => `  line ${message.lineNum}: ${message.message}\n    ${lines[message.lineNum - 1] ?? ''}`,
+      );
     throw new ShaderError(`The kernel ${label} did not compile:\n${messages.join('\n') || String(error)}`, {
       cause: error,
     });

@@ -13,6 +13,9 @@ const SOFTWARE_DRIVERS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+// Dawn's instance must outlive every object made from it, which the garbage collector does not know.
+const instances: GPU[] = [];
+
 /**
  * Dawn's WebGPU entry point. RINGSIDE_GPU chooses the driver: `swiftshader`, `lavapipe`, `native` (whatever
  * the machine has), or unset: native if it finds an adapter, else the first software driver installed.
@@ -22,7 +25,7 @@ export async function openNodeGpu(): Promise<GPU> {
   Object.assign(globalThis, globals);
   const wanted = process.env.RINGSIDE_GPU ?? '';
   if (wanted === '' || wanted === 'native') {
-    const native = create([]);
+    const native = open();
     if (wanted === 'native' || (await native.requestAdapter())) return native;
   }
   const names = wanted === '' ? Object.keys(SOFTWARE_DRIVERS) : [wanted];
@@ -34,5 +37,11 @@ export async function openNodeGpu(): Promise<GPU> {
   }
   process.env.VK_DRIVER_FILES = driver;
   process.env.VK_ICD_FILENAMES = driver;
-  return create([]);
+  return open();
+}
+
+function open(): GPU {
+  const gpu = create([]);
+  instances.push(gpu);
+  return gpu;
 }

@@ -104,7 +104,11 @@ function isBuffer(resource: Binding | GPUExternalTexture): resource is GPUBuffer
 }
 
 /** Runs programs in one compute pass and submits. */
-export function submit(device: GPUDevice, label: string, record: (pass: GPUComputePassEncoder) => void): void {
+export function submit(
+  device: GPUDevice,
+  label: string,
+  record: (pass: GPUComputePassEncoder) => void,
+): void {
   const encoder = device.createCommandEncoder({ label });
   const pass = encoder.beginComputePass({ label });
   record(pass);

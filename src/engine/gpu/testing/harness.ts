@@ -40,12 +40,17 @@ export function upload(device: GPUDevice, data: Float32Array | Uint32Array | Int
 export function emptyBuffer(device: GPUDevice, words: number): GPUBuffer {
   return device.createBuffer({
     size: Math.max(4, words * 4),
-    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM,
+    usage:
+      GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM,
   });
 }
 
 /** Copies a buffer, or its first `words` values, back to the CPU. */
-export async function download(device: GPUDevice, buffer: GPUBuffer, words = buffer.size / 4): Promise<Uint32Array> {
+export async function download(
+  device: GPUDevice,
+  buffer: GPUBuffer,
+  words = buffer.size / 4,
+): Promise<Uint32Array> {
   const staging = device.createBuffer({
     size: words * 4,
     usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
@@ -60,7 +65,11 @@ export async function download(device: GPUDevice, buffer: GPUBuffer, words = buf
 }
 
 /** The same, read as floats. */
-export async function downloadFloats(device: GPUDevice, buffer: GPUBuffer, words?: number): Promise<Float32Array> {
+export async function downloadFloats(
+  device: GPUDevice,
+  buffer: GPUBuffer,
+  words?: number,
+): Promise<Float32Array> {
   return new Float32Array((await download(device, buffer, words)).buffer);
 }
 

@@ -1,0 +1,44 @@
+// Multimodal rotary positions (M-RoPE, Qwen2-VL, arXiv 2409.12191) as a table of cosines and sines, made
+// on the CPU in double precision: angles of an endless stream would lose their fraction in f32.
+
+import type { DecoderHyper } from './hyper';
+
+/** A token's place in time and on the frame. Text has all three equal. */
+export type Position = readonly [time: number, height: number, width: number];
+
+/**
+ * Cosine and sine of every rotary pair.
+ * @returns `[tokens, headDim / 2, 2]`
+ */
+export function rotaryTable(
+  positions: readonly Position[],
+  { headDim, ropeTheta, ropeSections }: Pick<DecoderHyper, 'headDim' | 'ropeTheta' | 'ropeSections'>,
+): Float32Array<ArrayBuffer> {
+  const pairs = headDim / 2;
+  const [time, height] = ropeSections;
+  const table = new Float32Array(positions.length * headDim);
+  for (let pair = 0; pair < pairs; pair++) {
+    const frequency = ropeTheta ** (-pair / pairs);
+    const axis = pair < time ? 0 : pair < time + height ? 1 : 2;
+    for (let token = 0; token < positions.length; token++) {
+      const angle = positions[token]![axis] * frequency;
+      table[token * headDim + 2 * pair] = Math.cos(angle);
+      table[token * headDim + 2 * pair + 1] = Math.sin(angle);
+    }
+  }
+  return table;
+}
+
+/** Positions of `count` text tokens from `start` on. */
+export function textPositions(start: number, count: number): Position[] {
+  return Array.from({ length: count }, (_, i) => [start + i, start + i, start + i]);
+}
+
+/** Positions of one temporal patch: `start` + its time, row and column, row-major over the merged grid. */
+export function framePositions(start: number, time: number, rows: number, columns: number): Position[] {
+  return Array.from({ length: rows * columns }, (_, i) => [
+    start + time,
+    start + Math.floor(i / columns),
+    start + (i % columns),
+  ]);
+}

@@ -1,0 +1,232 @@
+// matmul, matvec and embed_rows in every weight format against double precision, over shapes that are no
+// multiple of a tile; the half-precision and subgroup versions against the same.
+
+import { describe, expect, it } from 'vitest';
+import { dequantise, repack, type WeightFormat, weightBytes } from '../gguf/weight-format';
+import { TOLERANCE } from '../testing/tolerance';
+import type { Ledger } from './ledger';
+import { addMatmul, addMatvec, type BlockShape, type Epilogue } from './linear';
+import { ProgramBuilder, submit } from './program';
+import {
+  downloadFloats,
+  emptyBuffer,
+  maxDifference,
+  randomFloats,
+  runKernel,
+  testGpu,
+  upload,
+} from './testing/harness';
+import { randomWeights } from './testing/random-weights';
+import type { Matrix } from './weights';
+
+const FORMATS: readonly WeightFormat[] = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0'];
+
+/** A matrix in one part, or in two split at an even row, with its values in double precision's reach. */
+function testMatrix(device: GPUDevice, format: WeightFormat, rows: number, cols: number, split = rows) {
+  const buffers = new Map<string, GPUBuffer>();
+  const values = new Float32Array(rows * cols);
+  const parts: Matrix['parts'][number][] = [];
+  for (let firstRow = 0; firstRow < rows; firstRow += split) {
+    const count = Math.min(split, rows - firstRow);
+    const raw = randomWeights(format, count * cols, firstRow + cols);
+    values.set(dequantise(format, raw, count, cols), firstRow * cols);
+    const words = repack(format, raw, count, cols);
+    expect(words.byteLength).toBe(weightBytes(format, count, cols));
+    buffers.set(`part.${firstRow}`, upload(device, words));
+    parts.push({ buffer: `part.${firstRow}`, format, firstRow, rows: count });
+  }
+  const bias = randomFloats(rows, 7);
+  buffers.set('bias', upload(device, bias));
+  const ledger = { get: (name: string) => buffers.get(name)! } as Pick<Ledger, 'get'> as Ledger;
+  return { matrix: { rows, cols, parts, bias: 'bias' } satisfies Matrix, values, bias, ledger };
+}
+
+/** y[t, n] = Σ_k x[t, k] w[n, k] + bias[n] in double precision. */
+function product(
+  x: Float32Array,
+  w: Float32Array,
+  bias: Float32Array,
+  tokens: number,
+  rows: number,
+  cols: number,
+) {
+  const y = new Float64Array(tokens * rows);
+  for (let t = 0; t < tokens; t++) {
+    for (let n = 0; n < rows; n++) {
+      let sum = bias[n]!;
+      for (let k = 0; k < cols; k++) sum += x[t * cols + k]! * w[n * cols + k]!;
+      y[t * rows + n] = sum;
+    }
+  }
+  return y;
+}
+
+async function matmul(
+  format: WeightFormat,
+  [tokens, rows, cols]: readonly [number, number, number],
+  options: { f16?: boolean; split?: number; epilogue?: Epilogue } = {},
+) {
+  const { device } = await testGpu();
+  const { matrix, values, bias, ledger } = testMatrix(device, format, rows, cols, options.split);
+  const x = randomFloats(tokens * cols, 3);
+  const before = randomFloats(tokens * rows, 5);
+  const y = upload(device, before);
+  const step = upload(device, Uint32Array.of(tokens, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+  const builder = new ProgramBuilder<BlockShape>();
+  addMatmul(builder, ledger, matrix, { step, x: upload(device, x), y, ...options });
+  const program = await builder.build(device, 'test');
+  submit(device, 'test', (pass) => program.record(pass, { tokens }));
+  return { got: await downloadFloats(device, y), want: product(x, values, bias, tokens, rows, cols), before };
+}
+
+describe('matmul', () => {
+  for (const format of FORMATS) {
+    for (const shape of [
+      [1, 5, 32],
+      [33, 70, 96],
+      [16, 31, 160],
+    ] as const) {
+      it(`${format} ${shape.join('×')}`, async () => {
+        const { got, want } = await matmul(format, shape);
+        expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
+      });
+    }
+  }
+
+  it('columns that fill no chunk', async () => {
+    const { got, want } = await matmul('f32', [7, 9, 20]);
+    expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
+  });
+
+  it('a matrix in several parts', async () => {
+    const { got, want } = await matmul('q8_0', [5, 70, 64], { split: 26 });
+    expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
+  });
+
+  it('epilogues', async () => {
+    const shape = [6, 38, 64] as const;
+    const added = await matmul('f32', shape, { epilogue: 'accumulate' });
+    expect(
+      maxDifference(
+        added.got,
+        added.want.map((v, i) => v + added.before[i]!),
+      ),
+    ).toBeLessThan(TOLERANCE.kernelF32);
+    const quick = await matmul('f32', shape, { epilogue: 'quick_gelu' });
+    expect(
+      maxDifference(
+        quick.got,
+        quick.want.map((v) => v / (1 + Math.exp(-1.702 * v))),
+      ),
+    ).toBeLessThan(TOLERANCE.kernelF32);
+    const gelu = await matmul('f32', shape, { epilogue: 'gelu' });
+    expect(
+      maxDifference(
+        gelu.got,
+        gelu.want.map((v) => (v / 2) * (1 + erf(v / Math.SQRT2))),
+      ),
+    ).toBeLessThan(TOLERANCE.kernelF32);
+  });
+
+  for (const format of FORMATS) {
+    it(`half-precision tiles, ${format}`, async ({ skip }) => {
+      const { features } = await testGpu();
+      skip(!features.f16, 'skipped: no shader-f16');
+      const plain = await matmul(format, [33, 70, 96]);
+      const { got } = await matmul(format, [33, 70, 96], { f16: true });
+      expect(maxDifference(got, plain.got)).toBeLessThan(TOLERANCE.kernelF16);
+    });
+  }
+});
+
+async function matvec(
+  format: WeightFormat,
+  [rows, cols]: readonly [number, number],
+  { subgroups = false, norm = false, split }: { subgroups?: boolean; norm?: boolean; split?: number },
+) {
+  const { device } = await testGpu();
+  const { matrix, values, bias, ledger } = testMatrix(device, format, rows, cols, split);
+  const x = randomFloats(cols, 3);
+  const gain = randomFloats(cols, 4);
+  const y = emptyBuffer(device, rows);
+  const builder = new ProgramBuilder();
+  addMatvec(builder, ledger, matrix, {
+    x: upload(device, x),
+    y,
+    subgroups,
+    norm: norm ? { gain: upload(device, gain), epsilon: 1e-6 } : undefined,
+  });
+  const program = await builder.build(device, 'test');
+  submit(device, 'test', (pass) => program.record(pass));
+  const scale = 1 / Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / cols + 1e-6);
+  const normed = norm ? x.map((v, i) => v * gain[i]! * scale) : x;
+  return { got: await downloadFloats(device, y), want: product(normed, values, bias, 1, rows, cols) };
+}
+
+describe('matvec', () => {
+  for (const format of FORMATS) {
+    for (const shape of [
+      [5, 32],
+      [71, 96],
+      [130, 288],
+    ] as const) {
+      it(`${format} ${shape.join('×')}`, async () => {
+        const { got, want } = await matvec(format, shape, {});
+        expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
+      });
+    }
+    it(`${format} with subgroups, norm and parts`, async ({ skip }) => {
+      const { features } = await testGpu();
+      skip(!features.subgroups, 'skipped: no subgroups');
+      const { got, want } = await matvec(format, [71, 96], { subgroups: true, norm: true, split: 30 });
+      expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
+    });
+  }
+
+  it('normalises on the way in', async () => {
+    const { got, want } = await matvec('f32', [13, 100], { norm: true });
+    expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
+  });
+});
+
+describe('embed_rows', () => {
+  for (const format of FORMATS) {
+    it(format, async () => {
+      const { device } = await testGpu();
+      const [vocab, cols] = [37, 96];
+      const raw = randomWeights(format, vocab * cols, 1);
+      const values = dequantise(format, raw, vocab, cols);
+      const ids = Uint32Array.of(36, 0, 5, 5, 17);
+      const y = emptyBuffer(device, ids.length * cols);
+      await runKernel(
+        device,
+        {
+          module: 'embed_rows',
+          conditions: { [`w_${format}`]: true },
+          constants: { weight_rows: vocab, weight_cols: cols },
+        },
+        {
+          step: upload(device, Uint32Array.of(ids.length, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
+          weights: upload(device, repack(format, raw, vocab, cols)),
+          ids: upload(device, ids),
+          y,
+        },
+        [ids.length],
+      );
+      const want = [...ids].flatMap((id) => [...values.subarray(id * cols, (id + 1) * cols)]);
+      expect(maxDifference(await downloadFloats(device, y), want)).toBeLessThan(1e-7);
+    });
+  }
+});
+
+/** erf by its Taylor series; beyond 3.5 it is ±1 to within 1e-6. */
+function erf(x: number): number {
+  if (Math.abs(x) > 3.5) return Math.sign(x);
+  let term = x;
+  let sum = x;
+  for (let n = 1; n < 60; n++) {
+    term *= (-x * x) / n;
+    sum += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * sum;
+}

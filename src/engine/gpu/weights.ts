@@ -1,0 +1,210 @@
+// Weights on their way from a GGUF file to the GPU: which tensors make which matrix, in which buffers, and
+// the streaming upload, a few megabytes at a time. A matrix stays in its file's format.
+
+import { ModelFormatError } from '../errors';
+import type { ModelFile, WeightInfo } from '../gguf/model-file';
+import { repack, scaleOffsetWords, type WeightFormat, weightBytes } from '../gguf/weight-format';
+import type { Ledger } from './ledger';
+import { type BufferSpec, storage } from './memory-plan';
+
+/** Rows of one format that fit one binding. Several parts make a matrix; nearly always there is just one. */
+export interface MatrixPart {
+  readonly buffer: string;
+  readonly format: WeightFormat;
+  /** Where these rows stand in the whole matrix. */
+  readonly firstRow: number;
+  readonly rows: number;
+}
+
+/** A weight matrix `[rows, cols]`, optionally with a bias `[rows]`. */
+export interface Matrix {
+  readonly rows: number;
+  readonly cols: number;
+  readonly parts: readonly MatrixPart[];
+  /** Buffer of the bias as f32, if there is one. */
+  readonly bias?: string;
+}
+
+/** Some rows of a tensor, bound for some rows of a part. */
+interface Piece {
+  readonly tensor: WeightInfo;
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly part: MatrixPart;
+  /** Row within the part. */
+  readonly at: number;
+}
+
+/** A vector assembled from whole tensors, kept as f32. */
+interface VectorLoad {
+  readonly buffer: string;
+  readonly tensors: readonly WeightInfo[];
+}
+
+/** Most bytes of a tensor that are in JavaScript memory at a time. */
+const CHUNK_BYTES = 4 * 2 ** 20;
+
+/**
+ * Collects the weights of one model file: first everything is asked for by `matrix` and `vector`, which fill
+ * the memory plan; once its buffers exist, `upload` streams the file into them.
+ */
+export class WeightPlan {
+  readonly specs: BufferSpec[] = [];
+  readonly #file: ModelFile;
+  readonly #maxBindingBytes: number;
+  readonly #pieces: Piece[] = [];
+  readonly #vectors: VectorLoad[] = [];
+
+  /** @param maxBindingBytes a matrix larger than this is split by rows. */
+  constructor(file: ModelFile, maxBindingBytes: number) {
+    this.#file = file;
+    this.#maxBindingBytes = maxBindingBytes;
+  }
+
+  has(name: string): boolean {
+    return this.#file.tensors.has(name);
+  }
+
+  /**
+   * A matrix of the named tensors stacked by rows; neighbours of one format share a buffer.
+   * @param biases tensors stacked into the bias, or none.
+   * @throws ModelFormatError when a tensor is missing, or its columns differ from the others'.
+   */
+  matrix(names: readonly string[], biases: readonly string[] = []): Matrix {
+    const tensors = names.map((name) => asMatrix(this.#file.weight(name)));
+    const { cols } = tensors[0]!;
+    const runs: { format: WeightFormat; tensors: WeightInfo[] }[] = [];
+    for (const tensor of tensors) {
+      if (tensor.cols !== cols) {
+        throw new ModelFormatError(
+          `${this.#file.source.name}: '${tensor.name}' has ${tensor.cols} columns where '${names[0]}' has ${cols}.`,
+        );
+      }
+      const { format } = tensor;
+      const last = runs.at(-1);
+      // Scales are two to a word: a tensor can follow another only where the blocks before it are even.
+      if (last?.format === format && last.tensors.every(({ rows }) => rows % 2 === 0))
+        last.tensors.push(tensor);
+      else runs.push({ format, tensors: [tensor] });
+    }
+    const parts: MatrixPart[] = [];
+    let firstRow = 0;
+    for (const run of runs) {
+      for (const part of this.#partsOf(run, firstRow)) parts.push(part);
+      firstRow += run.tensors.reduce((sum, { rows }) => sum + rows, 0);
+    }
+    return { rows: firstRow, cols, parts, bias: biases.length > 0 ? this.vector(biases) : undefined };
+  }
+
+  /** Buffer name of the named tensors joined end to end, as f32. */
+  vector(names: readonly string[]): string {
+    const tensors = names.map((name) => this.#file.weight(name));
+    const buffer = `weights.${this.#file.source.name}.${names[0]}`;
+    this.specs.push(
+      storage(
+        buffer,
+        'weights',
+        tensors.reduce((sum, { rows, cols }) => sum + rows * cols, 0),
+      ),
+    );
+    this.#vectors.push({ buffer, tensors });
+    return buffer;
+  }
+
+  /**
+   * Streams every tensor asked for into its buffers.
+   * @param onBytes called with the number of file bytes done since the last call.
+   */
+  async upload(device: GPUDevice, ledger: Ledger, onBytes: (bytes: number) => void): Promise<void> {
+    for (const { buffer, tensors } of this.#vectors) {
+      let at = 0;
+      for (const tensor of tensors) {
+        const values = await this.#file.values(tensor.name);
+        device.queue.writeBuffer(ledger.get(buffer), at * 4, values);
+        at += values.length;
+        onBytes(tensor.byteLength);
+      }
+    }
+    for (const piece of this.#pieces) await this.#uploadPiece(device, ledger, piece, onBytes);
+  }
+
+  /** Bytes that `upload` will read. */
+  get fileBytes(): number {
+    const rows = (piece: Piece) => (piece.tensor.byteLength / piece.tensor.rows) * piece.rows;
+    const vectors = this.#vectors.flatMap(({ tensors }) => tensors);
+    return (
+      this.#pieces.reduce((sum, piece) => sum + rows(piece), 0) +
+      vectors.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    );
+  }
+
+  #partsOf(
+    { format, tensors }: { format: WeightFormat; tensors: WeightInfo[] },
+    firstRow: number,
+  ): MatrixPart[] {
+    const { cols } = tensors[0]!;
+    const rows = tensors.reduce((sum, tensor) => sum + tensor.rows, 0);
+    const rowBytes = weightBytes(format, 2, cols) / 2;
+    const rowsAPart = Math.max(2, Math.floor(this.#maxBindingBytes / rowBytes / 2) * 2);
+    const parts: MatrixPart[] = [];
+    for (let start = 0; start < rows; start += rowsAPart) {
+      const part: MatrixPart = {
+        buffer: `weights.${this.#file.source.name}.${tensors[0]!.name}.${start}`,
+        format,
+        firstRow: firstRow + start,
+        rows: Math.min(rowsAPart, rows - start),
+      };
+      parts.push(part);
+      this.specs.push(storage(part.buffer, 'weights', weightBytes(format, part.rows, cols) / 4));
+      let tensorStart = 0;
+      for (const tensor of tensors) {
+        const from = Math.max(start, tensorStart);
+        const to = Math.min(start + part.rows, tensorStart + tensor.rows);
+        if (from < to) {
+          this.#pieces.push({
+            tensor,
+            firstRow: from - tensorStart,
+            rows: to - from,
+            part,
+            at: from - start,
+          });
+        }
+        tensorStart += tensor.rows;
+      }
+    }
+    return parts;
+  }
+
+  async #uploadPiece(
+    device: GPUDevice,
+    ledger: Ledger,
+    { tensor, firstRow, rows, part, at }: Piece,
+    onBytes: (bytes: number) => void,
+  ): Promise<void> {
+    const { cols } = tensor;
+    const { format } = part;
+    const buffer = ledger.get(part.buffer);
+    const rowBytes = tensor.byteLength / tensor.rows;
+    const rowsAChunk = Math.max(2, Math.floor(CHUNK_BYTES / rowBytes / 2) * 2);
+    for (let row = 0; row < rows; row += rowsAChunk) {
+      const count = Math.min(rowsAChunk, rows - row);
+      const raw = await this.#file.read(tensor, { firstRow: firstRow + row, rowCount: count });
+      const words = repack(format, raw, count, cols);
+      const quantWords = scaleOffsetWords(format, count, cols);
+      const rowWords = quantWords / count;
+      device.queue.writeBuffer(buffer, (at + row) * rowWords * 4, words, 0, quantWords);
+      if (words.length > quantWords) {
+        // Row counts before this chunk are even, so its scales begin on a whole word.
+        const scaleWord = scaleOffsetWords(format, part.rows, cols) + ((at + row) * (cols / 32)) / 2;
+        device.queue.writeBuffer(buffer, scaleWord * 4, words, quantWords);
+      }
+      onBytes(count * rowBytes);
+    }
+  }
+}
+
+/** A tensor of any rank as outermost dimension × all the others: a convolution as the product over its window. */
+function asMatrix(tensor: WeightInfo): WeightInfo {
+  const rows = tensor.shape[0]!;
+  return { ...tensor, rows, cols: (tensor.rows * tensor.cols) / rows };
+}

@@ -1,0 +1,20 @@
+// The tolerances of every numerical test, in one place, each with its reason.
+
+/** Largest absolute differences allowed. */
+export const TOLERANCE = {
+  /** A kernel in f32 against double precision, for inputs in [-1, 1) and sums of a few hundred terms. */
+  kernelF32: 2e-5,
+  /** The same with half-precision tiles: x and w each lose 2^-11 of their size. */
+  kernelF16: 5e-3,
+  /** Attention over half-precision keys and values. */
+  attentionF16Cache: 2e-3,
+  /** Visual tokens against transformers in f32, through every block of the encoder. */
+  visualTokensF32: 1e-3,
+  /** Last-position logits against transformers in f32, keys and values cached in f32. */
+  logitsF32: 2e-3,
+  /** The same with the half-precision ring every session uses. */
+  logitsF16Cache: 2e-2,
+  /** Half-precision tiles through every layer of encoder and decoder. */
+  visualTokensF16: 5e-2,
+  logitsF16: 1e-1,
+} as const;
