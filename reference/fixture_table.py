@@ -75,7 +75,7 @@ FIXTURES: list[tuple[Shape, list[Case]]] = [
         [TEXT, IMAGE, TWO_IMAGES, VIDEO_2],
     ),
     (
-        Shape("gqa3-hd32", "five layers, untied, encoder head 80", 12, 96, 3, 1, 5, 96, False, 80, 1, 1),
+        Shape("gqa3-hd32", "five layers, untied, encoder head 80", 12, 96, 3, 1, 5, 64, False, 80, 1, 1),
         [TEXT, TWO_IMAGES, VIDEO_ODD, MIXED],
     ),
     (
@@ -86,11 +86,11 @@ FIXTURES: list[tuple[Shape, list[Case]]] = [
         [IMAGE, TALL_IMAGE, VIDEO_2],
     ),
     (
-        Shape("gqa1-hd64", "padded vocabulary, three layers, three encoder blocks", 14, 128, 2, 2, 3, 64, False, 32, 1, 3, vocab=408),
+        Shape("gqa1-hd64", "padded vocabulary, three layers, three encoder blocks", 14, 128, 2, 2, 3, 64, True, 32, 1, 3, vocab=408),
         [TEXT, VIDEO_8, BARE],
     ),
     (
-        Shape("gqa2-hd80", "encoder heads of 40, rope base 10000", 15, 160, 2, 1, 1, 128, True, 40, 1, 1, rope_theta=1e4),
+        Shape("gqa2-hd80", "encoder heads of 40, rope base 10000", 15, 160, 2, 1, 1, 64, True, 40, 1, 1, rope_theta=1e4),
         [TALL_IMAGE, VIDEO_LONG],
     ),
     (

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import torch
 
+from fixture_blocks import check_blocks, write_blocks
 from fixture_files import check_fixture, write_fixture
 from fixture_table import FIXTURES
+from fixture_texts import check_texts, write_texts
 from fixture_tokenizer import train_tokenizer
+from oracle_infinipot import check_infinipot, write_infinipot
 
 FOLDER = Path(__file__).parent / "fixtures"
 
@@ -22,12 +25,18 @@ FOLDER = Path(__file__).parent / "fixtures"
 def write_all() -> None:
     FOLDER.mkdir(exist_ok=True)
     train_tokenizer().save(str(FOLDER / "tokenizer.json"))
+    write_texts(FOLDER)
+    write_blocks(FOLDER / "blocks")
+    write_infinipot(FOLDER / "infinipot")
     for shape, cases in FIXTURES:
         write_fixture(shape, cases, FOLDER)
         print("wrote", shape.name, flush=True)
 
 
 def check_all() -> None:
+    check_texts(FOLDER)
+    check_blocks(FOLDER / "blocks")
+    check_infinipot(FOLDER / "infinipot")
     for shape, _ in FIXTURES:
         check_fixture(FOLDER / f"{shape.name}.json")
         print("checked", shape.name, flush=True)

@@ -1,8 +1,9 @@
 """A bank of rendered scenes on disk: frames once, features again whenever the encoder changes.
 
-`python bank.py render FOLDER FIRST LAST` draws shards of 1,000 scenes (3.5 pairs a scene);
-`Bank` hands scenes out with their features. Streams are chains of scenes, so a bank of N scenes
-holds N^k streams, and the encoder runs once a scene.
+`python bank.py render FOLDER FIRST LAST` draws shards of 1,000 scenes (3.5 pairs a scene),
+`python bank.py encode FOLDER VISION FIRST LAST` writes their features beside them. Streams are
+chains of scenes, so a bank of N scenes holds N^k streams, and the encoder runs once a scene.
+Shard 0 is for validation.
 """
 
 import pickle
@@ -39,44 +40,62 @@ def encode(vision: Vision, frames: np.ndarray, batch: int = 64) -> torch.Tensor:
     return torch.cat(parts).half()
 
 
+def cuts(drawn: list) -> set[int]:
+    """The scenes whose first pair straddles a cut: its first frame is the scene before's last."""
+    return set(range(CUT_EVERY, len(drawn), CUT_EVERY))
+
+
+def encode_shard(folder: Path, vision: Vision, shard: int) -> None:
+    frames, drawn = np.array(np.load(folder / f"frames{shard}.npy", mmap_mode="r")), load_things(folder, shard)
+    starts = np.cumsum([0] + [seconds for seconds, _ in drawn])
+    for index in cuts(drawn):
+        frames[starts[index], 0] = frames[starts[index] - 1, 1]
+    np.save(folder / "features.part.npy", encode(vision, frames).numpy())
+    (folder / "features.part.npy").rename(folder / f"features{shard}.npy")
+
+
+def load_things(folder: Path, shard: int) -> list:
+    with open(folder / f"things{shard}.pkl", "rb") as file:
+        return pickle.load(file)
+
+
 class Bank:
-    """Scenes as (seconds, sights per second, features [seconds, 16, 192]), a shard at a time."""
+    """Scenes as (sights per second, features [seconds, 16, 192]), from the shards encoded so far."""
 
-    def __init__(self, folder: Path, vision: Path, held_out: bool = False):
-        self.folder, self.vision_path, self.held_out = folder, vision, held_out
-        self.shards = {}  # name -> scenes
-        self.order = []  # names, the one encoded longest ago first
-        self.scenes = []
+    def __init__(self, folder: Path, held_out: bool = False):
+        self.folder, self.held_out, self.scenes = folder, held_out, []
+        self.shards, self.dates = {}, {}
 
-    def refresh(self) -> str:
-        """Encodes one shard, a new one if there is any, with the newest encoder."""
-        names = [p.stem[6:] for p in sorted(self.folder.glob("frames*.npy"))
-                 if "part" not in p.stem and (p.stem == "frames0") == self.held_out]
-        name = next((n for n in names if n not in self.shards), None) or self.order.pop(0)
-        frames, scenes, at = np.load(self.folder / f"frames{name}.npy", mmap_mode="r"), [], 0
-        with open(self.folder / f"things{name}.pkl", "rb") as file:
-            drawn = pickle.load(file)
-        frames = np.array(frames)
+    def refresh(self) -> None:
+        """Takes in shards that were encoded, or encoded anew, since the last call."""
+        for path in self.folder.glob("features[0-9]*.npy"):
+            shard, date = int(path.stem[8:]), path.stat().st_mtime
+            if (shard == 0) == self.held_out and self.dates.get(shard) != date:
+                self.dates[shard], self.shards[shard] = date, self.read(shard, torch.from_numpy(np.load(path)))
+        self.scenes = [scene for shard in self.shards.values() for scene in shard]
+
+    def read(self, shard: int, features: torch.Tensor) -> list:
+        drawn, scenes, at = load_things(self.folder, shard), [], 0
         for index, (seconds, things) in enumerate(drawn):
             sights = moments(seconds, things)
-            if index % CUT_EVERY == 0 and index:  # the pair straddles the cut: its motion cannot be told
-                frames[at, 0] = frames[at - 1, 1]
-                sights[0] = [replace(s, motion=None) for s in sights[0]]
-            scenes.append([seconds, sights, None])
+            if index in cuts(drawn):
+                sights[0] = [replace(s, motion=None) for s in sights[0]]  # cannot be told
+            scenes.append((sights, features[at:at + seconds]))
             at += seconds
-        features, at = encode(load_vision(self.vision_path), frames), 0
-        for scene in scenes:
-            scene[2] = features[at:at + scene[0]]
-            at += scene[0]
-        self.shards[name] = scenes
-        self.order.append(name)
-        self.scenes = [scene for shard in self.shards.values() for scene in shard]
-        return name
+        return scenes
 
 
-if __name__ == "__main__" and sys.argv[1] == "render":
-    target = Path(sys.argv[2])
-    target.mkdir(parents=True, exist_ok=True)
-    for number in range(int(sys.argv[3]), int(sys.argv[4])):
-        render(target, number)
-        print("shard", number, flush=True)
+def main(verb: str, folder: Path, *rest: str) -> None:
+    torch.set_num_threads(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    vision = load_vision(Path(rest[0])) if verb == "encode" else None
+    for shard in range(int(rest[-2]), int(rest[-1])):
+        if vision:
+            encode_shard(folder, vision, shard)
+        else:
+            render(folder, shard)
+        print(verb, shard, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

@@ -76,7 +76,7 @@ def chain(rng: Random, scenes: list, seconds: int) -> tuple[list, torch.Tensor]:
     """Random scenes in a row, cut to `seconds`: sights per second and features [seconds, 16, 192]."""
     sights, features = [], []
     while len(sights) < seconds:
-        _, seen, encoded = rng.choice(scenes)
+        seen, encoded = rng.choice(scenes)
         skip = rng.randrange(len(seen)) if not sights and rng.random() < 0.3 else 0
         sights += seen[skip:]
         features.append(encoded[skip:])

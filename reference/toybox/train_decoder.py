@@ -1,7 +1,7 @@
 """Trains the decoder on streams of encoder features; the encoder may go on training beside it.
 
-`python train_decoder.py BANK VISION OUT MINUTES [FROM]`: BANK is the folder of rendered scenes,
-VISION the encoder's checkpoint (read again whenever a shard is encoded), FROM a decoder to go on from.
+`python train_decoder.py BANK OUT MINUTES [FROM]`: BANK is the folder of encoded scenes (looked at
+again now and then), FROM a decoder to go on from instead of the start checkpoint.
 """
 
 import sys
@@ -23,7 +23,7 @@ from tokenizer import Text
 BATCH_TOKENS = 6000
 QUESTIONS = 11
 CELL_LAYER = 1  # after this layer a training-only head must tell a visual token's own cell
-REFRESH_SECONDS = 100
+REFRESH_STEPS = 50
 
 
 def stream_seconds(rng: Random, done: float) -> int:
@@ -48,19 +48,16 @@ def forward(decoder, batch, taps=()):
     return hidden[scored], targets[scored], tapped
 
 
-def whole_answers(decoder, batch) -> list[bool]:
-    """For each question in order of rows and branches: is every token of the answer the likeliest?"""
+def whole_answers(decoder, batch, end: int) -> list[bool]:
+    """For each question in order of rows and branches: is every token up to `end` the likeliest?"""
     hidden, targets, _ = forward(decoder, batch)
     right, answers, good = decoder.logits(hidden).argmax(-1) == targets, [], True
     for hit, target in zip(right.tolist(), targets.tolist()):
         good &= hit
-        if target == END[0]:
+        if target == end:
             answers.append(good)
             good = True
     return answers
-
-
-END = [0]  # the id of <|im_end|>, set by main
 
 
 @torch.no_grad()
@@ -70,7 +67,7 @@ def validate(decoder, bank: Bank, text: Text) -> str:
     for seconds in (1, 4, 8, 16):
         rng = Random(seconds)
         rows = [draw_row(rng, bank.scenes, text, seconds, 12, 0.35) for _ in range(20)]
-        answers = [a for i in range(0, 20, 10) for a in whole_answers(decoder, collate(rows[i:i + 10]))]
+        answers = [a for i in range(0, 20, 10) for a in whole_answers(decoder, collate(rows[i:i + 10]), text.im_end)]
         for question, right in zip((q for row in rows for q in row.questions), answers, strict=True):
             by_length.setdefault((question.tense, seconds), []).append(right)
             by_type.setdefault((question.tense, question.type), []).append(right)
@@ -79,24 +76,23 @@ def validate(decoder, bank: Bank, text: Text) -> str:
     return " | ".join(said)
 
 
-def main(folder: Path, vision: Path, out: Path, minutes: float, resume: Path | None) -> None:
+def main(folder: Path, out: Path, minutes: float, resume: Path | None) -> None:
     torch.set_num_threads(1)
     rng, text = Random(), Text()
-    END[0] = text.im_end
     count = text.tokenizer.get_vocab_size()
     decoder = load_decoder(resume) if resume else start_decoder(
         [text.tokenizer.decode([i], skip_special_tokens=False) for i in range(count)])
     cells = nn.Linear(192, TOKENS_PER_PAIR)
-    bank, held = Bank(folder, vision), Bank(folder, vision, held_out=True)
-    held.refresh()
-    while len(bank.shards) < 5:
-        bank.refresh()
+    bank, held = Bank(folder), Bank(folder, held_out=True)
     named = [*decoder.named_parameters(), *cells.named_parameters()]
     matrix = lambda name, p: p.ndim > 1 and "layers." in name
     optimizer = Muon([p for n, p in named if matrix(n, p)], [p for n, p in named if not matrix(n, p)], 0.012, 2e-3)
-    began, step, refreshed, marks, seen = time.time(), 0, time.time(), [], 0
+    began, step, marks, seen = time.time(), 0, [], 0
     while (done := (time.time() - began) / 60 / minutes) < 1:
-        batch = draw_batch(rng, bank.scenes, text, done if not resume else 1, 0.25 if done < 0.3 else 0.4)
+        if step % REFRESH_STEPS == 0:
+            bank.refresh()
+            held.refresh()
+        batch = draw_batch(rng, bank.scenes, text, max(done, 0.2 if resume else 0), 0.25 if done < 0.3 else 0.4)
         with torch.autocast("cpu", torch.bfloat16):
             hidden, targets, (early,) = forward(decoder, batch, (CELL_LAYER,))
             loss = F.cross_entropy(decoder.logits(hidden).float(), targets)
@@ -109,15 +105,13 @@ def main(folder: Path, vision: Path, out: Path, minutes: float, resume: Path | N
         if step % 25 == 0:
             mean = torch.tensor(marks[-25:]).mean(0).tolist()
             print(f"{time.time() - began:.0f}s step {step} questions {seen} loss {mean[0]:.3f} cell {mean[1]:.3f}", flush=True)
-        if step % 150 == 0:
+        if step % 300 == 0:
             print("   ", validate(decoder, held, text), flush=True)
+        if step % 50 == 0:
             torch.save({"decoder": decoder.state_dict()}, out.with_suffix(".part"))
             out.with_suffix(".part").rename(out)
-        if time.time() - refreshed > REFRESH_SECONDS:
-            bank.refresh()
-            refreshed = time.time()
     torch.save({"decoder": decoder.state_dict()}, out)
 
 
 if __name__ == "__main__":
-    main(*(Path(p) for p in sys.argv[1:4]), float(sys.argv[4]), Path(sys.argv[5]) if len(sys.argv) > 5 else None)
+    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]) if len(sys.argv) > 4 else None)

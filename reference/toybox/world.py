@@ -205,27 +205,30 @@ def compose(rng, seconds: int) -> tuple[list, np.ndarray]:
     return things, ground
 
 
-def draw_scene(seed, seconds: int | None = None, still: bool = False, scale: int = 2,
-               view: dict | None = None) -> Scene:
-    """The scene of this seed. `still` keeps every thing in place for the whole scene."""
-    rng = np.random.default_rng(seed)
-    seconds = seconds or int(rng.integers(1, 7))
-    things, ground = compose(rng, seconds)
-    while still and (not things or any(any(t.motion) or None in t.path for t in things)):
-        things, ground = compose(rng, seconds)
-    view = view or camera(rng)
+def paint(rng, things: list, ground: np.ndarray, frames: int, scale: int, rim: bool, shake: float = 0) -> list:
+    """The scene before any camera: one RGB image of (112 * scale) pixels a frame."""
     canvas = Image.fromarray(np.clip(ground, 0, 255).astype(np.uint8)).resize((SIZE * scale,) * 2, Image.BICUBIC)
-    sprites = [sprite(rng, thing, scale) for thing in things]
-    rim = Image.new("RGBA", canvas.size)
-    if rng.random() < 0.7:
-        wooden_rim(rng, rim, scale)
-    frames = np.empty((2 * seconds, SIZE, SIZE, 3), np.uint8)
-    for index in range(2 * seconds):
-        image, sway = canvas.copy(), rng.normal(0, view["shake"], 2) if view["shake"] else (0, 0)
+    sprites, frame = [sprite(rng, thing, scale) for thing in things], Image.new("RGBA", canvas.size)
+    if rim:
+        wooden_rim(rng, frame, scale)
+    images = []
+    for index in range(frames):
+        image, sway = canvas.copy(), rng.normal(0, shake, 2) if shake else (0, 0)
         for thing, picture in zip(things, sprites):
             if thing.path[index]:
                 corner = [int(round(scale * (v + s) - picture.width / 2)) for v, s in zip(thing.path[index], sway)]
                 image.paste(picture, corner, picture)
-        image.paste(rim, (0, 0), rim)
-        frames[index] = shoot(rng, view, image)
+        image.paste(frame, (0, 0), frame)
+        images.append(image)
+    return images
+
+
+def draw_scene(seed) -> Scene:
+    """The scene of this seed, as a camera saw it."""
+    rng = np.random.default_rng(seed)
+    seconds = int(rng.integers(1, 7))
+    things, ground = compose(rng, seconds)
+    view = camera(rng)
+    images = paint(rng, things, ground, 2 * seconds, 2, rng.random() < 0.7, view["shake"])
+    frames = np.stack([shoot(rng, view, image) for image in images])
     return Scene(seconds, things, frames.reshape(seconds, 2, SIZE, SIZE, 3))

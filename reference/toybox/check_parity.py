@@ -1,0 +1,59 @@
+"""Proves that the training network equals transformers' Qwen2VL: `python check_parity.py VISION DECODER`.
+
+A dialogue with frames in two turns: logits against the model, positions against get_rope_index.
+Text after a video starts at the largest position + 1, as in the Qwen2-VL paper. transformers 5.23
+starts it at start + max(rows, columns) instead, which is the same only for videos of up to four
+frame pairs here, so longer ones are compared with the positions given.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import Qwen2VLForConditionalGeneration
+
+import world
+from checkpoint import load_decoder, load_vision
+from model import GRID, hf_config, hf_state_dict, patchify
+from streams import Layout
+from tokenizer import Text
+
+
+@torch.no_grad()
+def main(vision_path: Path, decoder_path: Path) -> None:
+    vision, decoder, text = load_vision(vision_path), load_decoder(decoder_path), Text()
+    reference = Qwen2VLForConditionalGeneration(hf_config(text.special)).eval()
+    missing, extra = reference.load_state_dict(hf_state_dict(vision, decoder), strict=False)
+    assert set(missing) <= {"lm_head.weight"} and not extra, (missing, extra)
+    reference.tie_weights()
+    frames = torch.from_numpy(np.concatenate([world.draw_scene((2, 0, i)).frames for i in range(3)]))
+    seconds, cut = len(frames), 2
+    features = vision(frames)
+    layout, keep = Layout(features), np.ones((seconds, 16), bool)
+    layout.text([*text.open_user, *text.open_vision])
+    layout.frames(0, cut, keep)
+    layout.text([text.vision_end, *text.encode("What do you see?"), *text.open_answer, *text.encode("I see a red star."),
+                 *text.next_turn, *text.open_vision])
+    layout.frames(cut, seconds, keep)
+    layout.text([text.vision_end, *text.encode("Where is the star?"), *text.open_answer])
+    ids = torch.tensor(layout.row.ids)
+    pad = text.special["<|video_pad|>"]
+    hidden = decoder.embed_tokens(ids.clamp(min=0))
+    hidden[ids == -1] = features.flatten(0, 1)
+    positions = torch.tensor(layout.row.positions)
+    mask = torch.ones(len(ids), len(ids), dtype=torch.bool).tril()
+    own = decoder.logits(decoder(hidden[None], positions[None], mask[None, None])[0])[0]
+    full = torch.where(ids == -1, pad, ids)[None]
+    grids = torch.tensor([[cut, 2 * GRID, 2 * GRID], [seconds - cut, 2 * GRID, 2 * GRID]])
+    kinds = (full == pad).long() * 2
+    theirs, _ = reference.model.get_rope_index(full, mm_token_type_ids=kinds, video_grid_thw=grids)
+    first_turn = (ids == -1).nonzero()[cut * 16].item()  # up to here both rules agree, see above
+    assert torch.equal(theirs[:, 0, :first_turn].T, positions[:first_turn]), "positions differ"
+    logits = reference(input_ids=full, pixel_values_videos=patchify(frames).flatten(0, 1), video_grid_thw=grids,
+                       mm_token_type_ids=kinds, position_ids=positions.T[:, None]).logits[0]
+    print("largest logit difference", (own - logits).abs().max().item(), "of", logits.abs().max().item())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
