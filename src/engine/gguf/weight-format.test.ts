@@ -1,4 +1,5 @@
 // The kernels' layout of weights: bit for bit on blocks made by hand, and read back against `dequantise`.
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   bf16ToF32,
@@ -9,6 +10,7 @@ import {
   scaleOffsetWords,
   type WeightFormat,
   weightBytes,
+  weightFormat,
 } from './weight-format';
 
 const FORMATS: readonly WeightFormat[] = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0'];
@@ -89,6 +91,28 @@ describe.each(cases)('$format [$rows, $cols]', ({ format, rows, cols }) => {
       repackRows(target, rows, first, format, piece, count, cols);
     }
     expect(target).toEqual(words);
+  });
+});
+
+describe.each(['F16', 'BF16', 'Q8_0', 'Q4_0'] as const)('golden blocks of %s', (type) => {
+  const blocks = new URL('../../../reference/fixtures/blocks/', import.meta.url);
+  const format = weightFormat(type)!;
+  const raw = new Uint8Array(readFileSync(new URL(`${type}.bin`, blocks)));
+  const count = raw.length / RAW_BYTES[format];
+  // The values are the end of the .npy file, after its header.
+  const golden = new Float32Array(
+    new Uint8Array(readFileSync(new URL(`${type}.values.npy`, blocks))).slice(-4 * count).buffer,
+  );
+
+  it('have the values of the reference', () => {
+    expect(dequantise(format, raw, 1, count)).toEqual(golden);
+  });
+
+  it('have them in the layout of the kernels', () => {
+    const cols = count - (count % 4);
+    const words = repack(format, raw.subarray(0, cols * RAW_BYTES[format]), 1, cols);
+    const values = Float32Array.from({ length: cols }, (_, col) => elementOf(words, format, 1, cols, 0, col));
+    expect(values).toEqual(golden.subarray(0, cols));
   });
 });
 

@@ -1,4 +1,5 @@
 // The pieces of a conversation, from templates of several shapes: put together they must be what the template renders.
+import { readFileSync } from 'node:fs';
 import { Template } from '@huggingface/jinja';
 import { describe, expect, it } from 'vitest';
 import { ModelFormatError } from '../errors';
@@ -48,6 +49,16 @@ describe('a template of the known form', () => {
 
   it('without one', () => {
     expect(piecesOf(plain).opening).toBe('<|im_start|>user\n<|vision_start|>');
+  });
+
+  it("gives the reference's rendering of a question about a video", () => {
+    const { template: source, cases } = JSON.parse(
+      readFileSync(new URL('../../../reference/fixtures/chat-template.json', import.meta.url), 'utf8'),
+    ) as { template: string; cases: { name: string; addGenerationPrompt: boolean; text: string }[] };
+    const p = piecesOf(source);
+    expect(`${p.opening}<|video_pad|>${p.afterFrames}What moved first?${p.afterQuestion}`).toBe(
+      cases.find((each) => each.name === 'video' && each.addGenerationPrompt)?.text,
+    );
   });
 
   it.each([withSystem, plain])('gives a whole conversation as the template renders it', (source) => {

@@ -45,6 +45,14 @@ describe('encode', () => {
     },
   );
 
+  it('gives the ids of the reference for hard lines in many scripts', () => {
+    const { lines } = JSON.parse(readFileSync(fixturePath('tokenizer-lines.json'), 'utf8')) as {
+      lines: { text: string; ids: number[] }[];
+    };
+    const ours = lines.map(({ text }) => ({ text, ids: tokenizer.encode(text, { parseSpecial: true }) }));
+    expect(ours).toEqual(lines);
+  });
+
   it('brings text to composed form', () => {
     expect(tokenizer.encode('e\u0301')).toEqual(tokenizer.encode('\u00e9'));
   });
