@@ -92,7 +92,7 @@ def main(folder: Path, out: Path, minutes: float, resume: Path | None) -> None:
         if step % REFRESH_STEPS == 0:
             bank.refresh()
             held.refresh()
-        batch = draw_batch(rng, bank.scenes, text, max(done, 0.2 if resume else 0), 0.25 if done < 0.3 else 0.4)
+        batch = draw_batch(rng, bank.scenes, text, max(done, 0.2 if resume else 0), 0.2 if done < 0.5 else 0.4)
         with torch.autocast("cpu", torch.bfloat16):
             hidden, targets, (early,) = forward(decoder, batch, (CELL_LAYER,))
             loss = F.cross_entropy(decoder.logits(hidden).float(), targets)
