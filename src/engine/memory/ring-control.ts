@@ -1,0 +1,37 @@
+// The uniform block of the ring's own kernels (mirror of shaders/lib/ring_control.wesl).
+
+import type { BufferSpec } from '../gpu/memory-plan';
+import type { ScoreKind } from './policies/policy';
+
+/** See shaders/lib/ring_control.wesl for the meaning of each field. */
+export interface RingControl {
+  readonly nextSeq: number;
+  readonly scanSlots: number;
+  readonly freeTail: number;
+  readonly firstRecent: number;
+  readonly recentFrames: number;
+  readonly stages: readonly { readonly score: ScoreKind; readonly upTo: number }[];
+  readonly dropFirst: number;
+  readonly dropEnd: number;
+}
+
+const MAX_STAGES = 4;
+const CONTROL_WORDS = 8 + MAX_STAGES * 4;
+const SCORE_CODES: Readonly<Record<ScoreKind, number>> = { recency: 0, tar: 1, van: 2 };
+
+export function planRingControl(): BufferSpec {
+  return { name: 'ring.control', kind: 'uniform', purpose: 'control', bytes: CONTROL_WORDS * 4 };
+}
+
+/** Queues the write of `control`; fields left out are 0. */
+export function writeRingControl(device: GPUDevice, buffer: GPUBuffer, control: Partial<RingControl>): void {
+  const { nextSeq = 0, scanSlots = 0, freeTail = 0, firstRecent = 0, recentFrames = 0 } = control;
+  const { stages = [], dropFirst = 0, dropEnd = 0 } = control;
+  if (stages.length > MAX_STAGES) throw new Error(`A retention policy has at most ${MAX_STAGES} stages`);
+  const words = new Uint32Array(CONTROL_WORDS);
+  words.set([nextSeq, scanSlots, freeTail, firstRecent, recentFrames, stages.length, dropFirst, dropEnd]);
+  stages.forEach(({ score, upTo }, i) => {
+    words.set([SCORE_CODES[score], upTo], 8 + i * 4);
+  });
+  device.queue.writeBuffer(buffer, 0, words);
+}

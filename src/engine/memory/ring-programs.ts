@@ -1,0 +1,77 @@
+// The ring's prepared programs: reset, prune, release of dialogue. Everything they bind exists after load.
+
+import type { Gpu } from '../gpu/device';
+import type { Ledger } from '../gpu/ledger';
+import { type Program, ProgramBuilder } from '../gpu/program';
+import { type RingShape, ringLayer } from './ring-shape';
+
+/** What the grids of a prune depend on. */
+export interface PruneGrid {
+  readonly scanSlots: number;
+  /** Whether any stage of the policy asks for TaR scores. */
+  readonly tar: boolean;
+}
+
+export interface RingPrograms {
+  readonly reset: Program;
+  /** With TaR 2 + 2 · layers dispatches, without 1. */
+  readonly prune: Program<PruneGrid>;
+  readonly drop: Program;
+}
+
+/** Compiles the kernels and binds the ring's buffers. */
+export async function buildRingPrograms(gpu: Gpu, ledger: Ledger, shape: RingShape): Promise<RingPrograms> {
+  const { layers, kvHeads, headDim: head_dim, capacity, tokensPerFrame: tokens_per_frame } = shape;
+  const heads = layers * kvHeads;
+  const control = ledger.get('ring.control');
+  const slots = ledger.get('ring.slots');
+  const free_list = ledger.get('ring.free');
+  const means = ledger.get('ring.means');
+  const conditions = { kv_f32: shape.kvFormat === 'f32' };
+
+  const reset = new ProgramBuilder().add(
+    { module: 'ring_reset', constants: { capacity } },
+    { slots, free_list },
+    [capacity / 64, heads],
+  );
+
+  const prune = new ProgramBuilder<PruneGrid>().add(
+    { module: 'ring_recent_index', constants: { capacity, tokens_per_frame } },
+    { control, slots, recent_index: ledger.get('ring.recent') },
+    ({ tar, scanSlots }) => [tar ? Math.ceil(scanSlots / 256) : 0, heads],
+  );
+  for (let index = 0; index < layers; index++) {
+    const layer = ringLayer(ledger, shape, index);
+    const shared = { control, keys: layer.keys, slots: layer.slots, means };
+    const constants = { capacity, head_dim, tokens_per_frame };
+    prune
+      .add(
+        { module: 'ring_recent_means', conditions, constants },
+        { ...shared, recent_index: layer.recent },
+        ({ tar }) => [tar ? tokens_per_frame : 0, kvHeads],
+      )
+      .add(
+        { module: 'ring_tar_scores', conditions, constants },
+        { ...shared, scores: layer.scores },
+        ({ tar, scanSlots }) => [tar ? Math.ceil(scanSlots / 16) : 0, kvHeads],
+      );
+  }
+  prune.add(
+    { module: 'ring_prune', constants: { capacity } },
+    { control, slots, free_list, scores: ledger.get('ring.scores') },
+    [heads],
+  );
+
+  const drop = new ProgramBuilder().add(
+    { module: 'ring_drop', constants: { capacity } },
+    { control, slots, free_list },
+    [heads],
+  );
+
+  const [resetProgram, pruneProgram, dropProgram] = await Promise.all([
+    reset.build(gpu.device, 'ring reset'),
+    prune.build(gpu.device, 'ring prune'),
+    drop.build(gpu.device, 'ring drop'),
+  ]);
+  return { reset: resetProgram, prune: pruneProgram, drop: dropProgram };
+}

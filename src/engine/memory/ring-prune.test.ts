@@ -1,0 +1,187 @@
+// Pruning on the GPU against the oracle: many prunes in a row, over shapes and policies, with dialogue coming
+// and going between them.
+
+import { describe, expect, it } from 'vitest';
+import type { PolicyName } from '../contract';
+import { testGpu } from '../gpu/testing/harness';
+import { pruneTarget } from './budget';
+import type { RingShape } from './ring-shape';
+import { MirroredRing } from './testing/mirrored-ring';
+import { randomWords } from './testing/random-rows';
+
+const SHAPES: readonly (RingShape & { visualCapacity: number })[] = [
+  // Two frames: the least that can stream.
+  {
+    layers: 1,
+    kvHeads: 1,
+    headDim: 32,
+    capacity: 64,
+    tokensPerFrame: 16,
+    kvFormat: 'f16',
+    visualCapacity: 32,
+  },
+  {
+    layers: 2,
+    kvHeads: 1,
+    headDim: 32,
+    capacity: 128,
+    tokensPerFrame: 6,
+    kvFormat: 'f16',
+    visualCapacity: 61,
+  },
+  {
+    layers: 3,
+    kvHeads: 2,
+    headDim: 80,
+    capacity: 192,
+    tokensPerFrame: 16,
+    kvFormat: 'f16',
+    visualCapacity: 160,
+  },
+  {
+    layers: 1,
+    kvHeads: 2,
+    headDim: 128,
+    capacity: 320,
+    tokensPerFrame: 6,
+    kvFormat: 'f16',
+    visualCapacity: 288,
+  },
+  {
+    layers: 2,
+    kvHeads: 2,
+    headDim: 80,
+    capacity: 128,
+    tokensPerFrame: 6,
+    kvFormat: 'f32',
+    visualCapacity: 96,
+  },
+];
+const POLICIES: readonly PolicyName[] = ['sliding-window', 'infinipot-v'];
+const PRUNES = 21;
+
+describe('prune', () => {
+  for (const [i, { visualCapacity, ...shape }] of SHAPES.entries()) {
+    const { layers, kvHeads, headDim, tokensPerFrame, kvFormat } = shape;
+    for (const policy of POLICIES) {
+      const name = `${layers}x${kvHeads} heads of ${headDim} ${kvFormat}, ${visualCapacity} tokens, ${tokensPerFrame} a frame`;
+      it(`keeps what the oracle keeps, ${PRUNES} times: ${policy}, ${name}`, async () => {
+        const mirrored = await MirroredRing.create(await testGpu(), shape, visualCapacity, 17 + i);
+        const { ring } = mirrored;
+        const random = randomWords(99 + i);
+        ring.configure({ policy });
+        mirrored.put('pinned', 5);
+        while (ring.prunes < PRUNES) {
+          await mirrored.makeRoom();
+          mirrored.put('visual');
+          expect(ring.counts.visual).toBeLessThanOrEqual(ring.budget);
+          const chance = random() % 8;
+          if (chance === 0) {
+            // A frame that failed on its way: the next one takes its place.
+            ring.rollback(tokensPerFrame);
+            await mirrored.makeRoom();
+            mirrored.put('visual');
+          } else if (chance < 4) {
+            const turn = 1 + (random() % 9);
+            if (ring.textRoom < turn) await mirrored.dropDialogue(5, ring.nextSeq - 2 * tokensPerFrame);
+            if (ring.textRoom >= turn) mirrored.put('dialogue', turn);
+            if (chance === 1 && ring.textRoom >= turn) ring.rollback(1 + (random() % turn));
+          }
+        }
+        expect(ring.counts.pinned).toBe(5);
+        await mirrored.check();
+        await mirrored.checkRows();
+        mirrored.dispose();
+      });
+    }
+  }
+
+  it('follows changes of policy and budget', async () => {
+    const shape: RingShape = {
+      layers: 2,
+      kvHeads: 2,
+      headDim: 32,
+      capacity: 192,
+      tokensPerFrame: 6,
+      kvFormat: 'f16',
+    };
+    const mirrored = await MirroredRing.create(await testGpu(), shape, 144, 5);
+    const { ring } = mirrored;
+    const plan: readonly [PolicyName, number][] = [
+      ['full', 144],
+      ['infinipot-v', 144],
+      ['infinipot-v', 24],
+      ['sliding-window', 60],
+      ['infinipot-v', 12],
+      ['infinipot-v', 100],
+      ['infinipot-v', 18],
+      ['sliding-window', 13],
+    ];
+    for (const [policy, tokens] of plan) {
+      ring.configure({ policy, budget: { tokens } });
+      for (let frame = 0; frame < (policy === 'full' ? 24 : 40); frame++) {
+        await mirrored.makeRoom();
+        expect(ring.counts.visual).toBeLessThanOrEqual(tokens - shape.tokensPerFrame);
+        mirrored.put('visual');
+      }
+    }
+    await mirrored.reset();
+    expect(ring.nextSeq).toBe(0);
+    for (let frame = 0; frame < 3; frame++) {
+      await mirrored.makeRoom();
+      mirrored.put('visual');
+    }
+    mirrored.dispose();
+  });
+
+  it('chooses exactly among 8,192 candidates of a head', async () => {
+    const shape: RingShape = {
+      layers: 1,
+      kvHeads: 2,
+      headDim: 32,
+      capacity: 11008,
+      tokensPerFrame: 64,
+      kvFormat: 'f16',
+    };
+    const mirrored = await MirroredRing.create(await testGpu(), shape, 10944, 3);
+    for (let frame = 0; frame < 171; frame++) mirrored.put('visual');
+    expect(Math.floor(171 * 0.75) * 64).toBe(8192);
+    // 171 frames, of which 42 are recent: 8,256 candidates.
+    expect(await mirrored.makeRoom()).toBe(true);
+    expect(mirrored.ring.counts.visual).toBe(pruneTarget(10944, 64));
+    mirrored.dispose();
+  });
+
+  it('watches 2,000 frames in 16 frames of memory, creating nothing', async () => {
+    const shape: RingShape = {
+      layers: 1,
+      kvHeads: 2,
+      headDim: 32,
+      capacity: 128,
+      tokensPerFrame: 6,
+      kvFormat: 'f16',
+    };
+    const gpu = await testGpu();
+    const mirrored = await MirroredRing.create(gpu, shape, 96, 8);
+    const { ring } = mirrored;
+    let created = 0;
+    const { createBuffer } = gpu.device;
+    gpu.device.createBuffer = (descriptor) => {
+      created++;
+      return createBuffer.call(gpu.device, descriptor);
+    };
+    let most = 0;
+    for (let frame = 0; frame < 2000; frame++) {
+      await mirrored.makeRoom();
+      mirrored.put('visual');
+      most = Math.max(most, ring.counts.visual);
+    }
+    gpu.device.createBuffer = createBuffer;
+    expect(created).toBe(0);
+    expect(most).toBe(96);
+    // 16 frames are held; a prune leaves 12, so there is one every 4 frames.
+    expect(ring.prunes).toBe((2000 - 16) / 4);
+    await mirrored.checkRows();
+    mirrored.dispose();
+  });
+});

@@ -1,0 +1,111 @@
+// The ring's shape, its buffers in the memory plan, and the ranges of them that belong to one layer.
+
+import { InvalidInputError } from '../errors';
+import type { Ledger } from '../gpu/ledger';
+import { type BufferSpec, storage } from '../gpu/memory-plan';
+import { planRingControl } from './ring-control';
+
+/** How large the KV ring is. */
+export interface RingShape {
+  readonly layers: number;
+  readonly kvHeads: number;
+  /** A multiple of 4. */
+  readonly headDim: number;
+  /** Slots of each (layer, head), of all regions together; a multiple of 64. */
+  readonly capacity: number;
+  /** Visual tokens the encoder emits at once for a frame (Qwen2-VL: for a temporal patch of two frames). */
+  readonly tokensPerFrame: number;
+  /** `f16`: halves packed in pairs by pack2x16float. `f32`: for numerical comparisons only. */
+  readonly kvFormat: 'f16' | 'f32';
+}
+
+/** Marks a free slot. */
+export const EMPTY = 0xffffffff;
+
+/** 32-bit words of a slot: sequence number, frame, patch, value norm (f32); see shaders/lib/slots.wesl. */
+export const SLOT_WORDS = 4;
+
+// One workgroup selects within a (layer, head) with a bit a slot in shared memory: 8 KiB of the 16.
+const MAX_CAPACITY = 65536;
+
+/** @throws InvalidInputError naming the field that is out of range. */
+export function checkRingShape(shape: RingShape): void {
+  const { layers, kvHeads, headDim, capacity, tokensPerFrame } = shape;
+  for (const [name, value] of Object.entries({ layers, kvHeads, headDim, capacity, tokensPerFrame })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new InvalidInputError(`The KV ring's ${name} is ${value}; it must be a positive whole number.`);
+    }
+  }
+  if (capacity % 64 !== 0 || capacity > MAX_CAPACITY) {
+    throw new InvalidInputError(
+      `The KV ring's capacity is ${capacity} slots; it must be a multiple of 64 up to ${MAX_CAPACITY}.`,
+    );
+  }
+  if (headDim % 4 !== 0) {
+    throw new InvalidInputError(`The KV ring's headDim is ${headDim}; it must be a multiple of 4.`);
+  }
+}
+
+/** 32-bit words of one key or value row. */
+export function rowWords({ headDim, kvFormat }: RingShape): number {
+  return kvFormat === 'f16' ? headDim / 2 : headDim;
+}
+
+/** Bytes of keys and values behind one token, over all layers and heads. */
+export function bytesPerToken(shape: RingShape): number {
+  return shape.layers * shape.kvHeads * rowWords(shape) * 4 * 2;
+}
+
+/**
+ * The ring's lines of the memory plan:
+ * - `ring.keys.N`, `ring.values.N` of layer N: [kvHeads][capacity][headDim] as `kvFormat` says,
+ * - `ring.slots` [layers][kvHeads][capacity] Slot, `ring.free` [layers][kvHeads][capacity] u32,
+ * - what pruning needs besides: `ring.recent` (slot of each recent token), `ring.scores` (a float a slot),
+ *   `ring.means` (of one layer) and `ring.control`.
+ * @throws InvalidInputError when the shape is out of range.
+ */
+export function planRing(shape: RingShape): BufferSpec[] {
+  checkRingShape(shape);
+  const heads = shape.layers * shape.kvHeads;
+  const slots = heads * shape.capacity;
+  const rows = shape.kvHeads * shape.capacity * rowWords(shape);
+  return [
+    ...Array.from({ length: shape.layers }, (_, layer) => [
+      storage(`ring.keys.${layer}`, 'kv-cache', rows),
+      storage(`ring.values.${layer}`, 'kv-cache', rows),
+    ]).flat(),
+    storage('ring.slots', 'control', slots * SLOT_WORDS),
+    storage('ring.free', 'control', slots),
+    storage('ring.recent', 'activations', slots),
+    storage('ring.scores', 'activations', slots),
+    storage('ring.means', 'activations', shape.kvHeads * shape.tokensPerFrame * shape.headDim),
+    planRingControl(),
+  ];
+}
+
+/** The buffers and ranges of one layer, [kvHeads][capacity] each, as kernels bind them. */
+export interface RingLayer {
+  readonly keys: GPUBuffer;
+  readonly values: GPUBuffer;
+  readonly slots: GPUBufferBinding;
+  readonly free: GPUBufferBinding;
+  readonly recent: GPUBufferBinding;
+  readonly scores: GPUBufferBinding;
+}
+
+/** The part of the ring that belongs to `layer`. */
+export function ringLayer(ledger: Ledger, shape: RingShape, layer: number): RingLayer {
+  // Offsets are multiples of 256 bytes, as WebGPU wants, because capacity is a multiple of 64.
+  const range = (name: string, words: number): GPUBufferBinding => {
+    const size = shape.kvHeads * shape.capacity * words * 4;
+    return { buffer: ledger.get(name), offset: layer * size, size };
+  };
+  return {
+    keys: ledger.get(`ring.keys.${layer}`),
+    values: ledger.get(`ring.values.${layer}`),
+    slots: range('ring.slots', SLOT_WORDS),
+    free: range('ring.free', 1),
+    recent: range('ring.recent', 1),
+    scores: range('ring.scores', 1),
+  };
+}

@@ -1,0 +1,290 @@
+// The KV ring: which slots are in use, counted on the CPU and never read back, and the GPU work that frees
+// them. It writes no keys or values; the decoder does that, into the slots this file hands out.
+//
+// Every (layer, head) has a circular list of its free slots. Sequence numbers and places in that list advance
+// together, one a token, so the token with sequence number s always takes the list's entry s mod capacity.
+// Two things follow. Rolled back tokens are issued again to the very slots they had, which are overwritten
+// before a query can reach their sequence numbers. And freed slots, appended capacity − used places ahead,
+// never overwrite the entries of tokens still in use.
+
+import type { Budget, PolicyName } from '../contract';
+import { InvalidInputError, MemoryFullError } from '../errors';
+import type { Gpu } from '../gpu/device';
+import type { Ledger } from '../gpu/ledger';
+import { submit } from '../gpu/program';
+import { TEXT } from '../gpu/step';
+import { budgetTokens, pruneTarget } from './budget';
+import { POLICIES } from './policies';
+import { writeRingControl } from './ring-control';
+import { buildRingPrograms, type RingPrograms } from './ring-programs';
+import type { RingShape } from './ring-shape';
+
+/** Pinned: system prompt and attention sinks. Visual: prunable. Dialogue: questions and answers. */
+export type Region = 'pinned' | 'visual' | 'dialogue';
+
+/** Where a block's tokens go; fields of the decoder's step block. */
+export interface Allocation {
+  readonly firstSeq: number;
+  /** Place of the block's first slot in the circular free list. */
+  readonly freeHead: number;
+  /** Slots ever used, the block's own included: attention scans [0, scanSlots). */
+  readonly scanSlots: number;
+  /** Number of the visual frame, or TEXT. */
+  readonly frame: number;
+}
+
+/** Consecutive text tokens of one region: first <= seq < end. */
+interface Run {
+  readonly region: Region;
+  readonly first: number;
+  end: number;
+}
+
+export class Ring {
+  readonly shape: RingShape;
+  /** Most visual tokens the ring can hold; the slots beyond are for text. */
+  readonly visualCapacity: number;
+  readonly #gpu: Gpu;
+  readonly #ledger: Ledger;
+  readonly #programs: RingPrograms;
+  #policy: PolicyName = 'infinipot-v';
+  #budget: number;
+  #counts: Record<Region, number> = { pinned: 0, visual: 0, dialogue: 0 };
+  #nextSeq = 0;
+  #nextFrame = 0;
+  #prunes = 0;
+  #text: Run[] = [];
+  /** The newest tokens of one region: what can be rolled back. */
+  #newest: { region: Region; tokens: number } = { region: 'pinned', tokens: 0 };
+
+  private constructor(
+    gpu: Gpu,
+    ledger: Ledger,
+    shape: RingShape,
+    visualCapacity: number,
+    programs: RingPrograms,
+  ) {
+    this.#gpu = gpu;
+    this.#ledger = ledger;
+    this.shape = shape;
+    this.visualCapacity = visualCapacity;
+    this.#programs = programs;
+    this.#budget = budgetTokens(shape, { tokens: visualCapacity }, visualCapacity);
+  }
+
+  /**
+   * An empty ring over the buffers of `planRing(shape)`, with policy infinipot-v and all of visualCapacity as budget.
+   * @param visualCapacity slots of each (layer, head) that visual tokens may take; text gets the rest.
+   * @throws InvalidInputError when visualCapacity is below two frames or above shape.capacity.
+   */
+  static async create(gpu: Gpu, ledger: Ledger, shape: RingShape, visualCapacity: number): Promise<Ring> {
+    budgetTokens(shape, { tokens: visualCapacity }, shape.capacity);
+    const ring = new Ring(gpu, ledger, shape, visualCapacity, await buildRingPrograms(gpu, ledger, shape));
+    ring.reset();
+    return ring;
+  }
+
+  /** Visual, text and pinned tokens held by each (layer, head). */
+  get counts(): Readonly<Record<Region, number>> {
+    return { ...this.#counts };
+  }
+
+  get policy(): PolicyName {
+    return this.#policy;
+  }
+
+  get budget(): number {
+    return this.#budget;
+  }
+
+  /** Sequence number of the next token. */
+  get nextSeq(): number {
+    return this.#nextSeq;
+  }
+
+  /** Prunes since the ring was last empty. */
+  get prunes(): number {
+    return this.#prunes;
+  }
+
+  get #used(): number {
+    return this.#counts.pinned + this.#counts.visual + this.#counts.dialogue;
+  }
+
+  /** Text tokens there is still room for. */
+  get textRoom(): number {
+    return this.shape.capacity - this.visualCapacity - this.#counts.pinned - this.#counts.dialogue;
+  }
+
+  /**
+   * Changes the policy or the visual budget; a smaller budget takes effect with the next `makeRoom`.
+   * @throws InvalidInputError when the budget is out of range.
+   */
+  configure({ policy = this.#policy, budget }: { policy?: PolicyName; budget?: Budget }): void {
+    if (budget) this.#budget = budgetTokens(this.shape, budget, this.visualCapacity);
+    this.#policy = policy;
+  }
+
+  /** Forgets everything: all slots free, sequence numbers and frames from 0. */
+  reset(): void {
+    submit(this.#gpu.device, 'ring reset', (pass) => this.#programs.reset.record(pass));
+    this.#counts = { pinned: 0, visual: 0, dialogue: 0 };
+    this.#nextSeq = 0;
+    this.#nextFrame = 0;
+    this.#prunes = 0;
+    this.#text = [];
+    this.#newest = { region: 'pinned', tokens: 0 };
+  }
+
+  /**
+   * Hands out the next slots: for `visual` those of one whole frame.
+   * @throws MemoryFullError when the region has no room.
+   */
+  allocate(region: Region, tokens: number): Allocation {
+    const visual = region === 'visual';
+    if (visual ? tokens !== this.shape.tokensPerFrame : !Number.isInteger(tokens) || tokens < 1) {
+      throw new InvalidInputError(
+        `Cannot allocate ${tokens} ${region} tokens: ${visual ? `a frame has ${this.shape.tokensPerFrame}` : 'it must be a positive whole number'}.`,
+      );
+    }
+    if (visual && this.#counts.visual + tokens > this.#budget) throw this.#visualFull();
+    if (!visual && tokens > this.textRoom) {
+      throw new MemoryFullError(
+        `There is room for ${this.textRoom} more text tokens, but ${tokens} are needed. Drop older dialogue, shorten the text, or load the model with a larger share for dialogue.`,
+      );
+    }
+    const firstSeq = this.#nextSeq;
+    this.#nextSeq += tokens;
+    this.#counts[region] += tokens;
+    if (this.#newest.region === region) this.#newest.tokens += tokens;
+    else this.#newest = { region, tokens };
+    if (!visual) this.#extendText(region, firstSeq);
+    return {
+      firstSeq,
+      freeHead: firstSeq % this.shape.capacity,
+      scanSlots: this.#scanSlots,
+      frame: visual ? this.#nextFrame++ : TEXT,
+    };
+  }
+
+  /**
+   * Takes back the newest `tokens`, of one region and not older than the last prune or release; of visual
+   * ones whole frames. They are issued again with the same slots and sequence numbers.
+   */
+  rollback(tokens: number): void {
+    const { region, tokens: newest } = this.#newest;
+    const whole = region !== 'visual' || tokens % this.shape.tokensPerFrame === 0;
+    if (!Number.isInteger(tokens) || tokens < 0 || tokens > newest || !whole) {
+      throw new InvalidInputError(
+        `Cannot roll back ${tokens} tokens: the newest are ${newest} ${region} ones${whole ? '' : `, ${this.shape.tokensPerFrame} a frame`}.`,
+      );
+    }
+    this.#newest = { region, tokens: newest - tokens };
+    this.#nextSeq -= tokens;
+    this.#counts[region] -= tokens;
+    if (region === 'visual') {
+      this.#nextFrame -= tokens / this.shape.tokensPerFrame;
+    } else if (tokens > 0) {
+      const run = this.#text.at(-1)!;
+      run.end -= tokens;
+      if (run.end === run.first) this.#text.pop();
+    }
+  }
+
+  /**
+   * Makes room for one more frame, if there is none, by pruning as the policy says. To be called before each
+   * visual allocation; submits at most one compute pass.
+   * @returns whether it pruned.
+   * @throws MemoryFullError when the policy never prunes.
+   */
+  makeRoom(): boolean {
+    const { shape } = this;
+    const visual = this.#counts.visual;
+    if (visual + shape.tokensPerFrame <= this.#budget) return false;
+    const plan = POLICIES[this.#policy].plan;
+    if (!plan) throw this.#visualFull();
+    const keep = pruneTarget(this.#budget, shape.tokensPerFrame);
+    const { recentFrames, stages } = plan({
+      visualTokens: visual,
+      tokensPerFrame: shape.tokensPerFrame,
+      keep,
+    });
+    const scanSlots = this.#scanSlots;
+    writeRingControl(this.#gpu.device, this.#ledger.get('ring.control'), {
+      nextSeq: this.#nextSeq,
+      scanSlots,
+      freeTail: this.#freeTail,
+      firstRecent: this.#nextFrame - recentFrames,
+      recentFrames,
+      stages,
+    });
+    const tar = stages.some(({ score }) => score === 'tar');
+    submit(this.#gpu.device, 'ring prune', (pass) => this.#programs.prune.record(pass, { scanSlots, tar }));
+    this.#counts.visual = keep;
+    this.#prunes++;
+    this.#newest.tokens = 0;
+    return true;
+  }
+
+  /**
+   * Releases the dialogue tokens with firstSeq <= sequence number < endSeq; visual tokens among them stay.
+   * @returns how many were released.
+   * @throws InvalidInputError when pinned tokens lie in the range.
+   */
+  dropDialogue(firstSeq: number, endSeq: number): number {
+    const kept: Run[] = [];
+    let dropped = 0;
+    for (const run of this.#text) {
+      const first = Math.max(run.first, firstSeq);
+      const end = Math.min(run.end, endSeq);
+      if (first >= end) {
+        kept.push(run);
+        continue;
+      }
+      if (run.region === 'pinned') {
+        throw new InvalidInputError(`Tokens ${first} to ${end - 1} are pinned and cannot be dropped.`);
+      }
+      dropped += end - first;
+      if (run.first < first) kept.push({ ...run, end: first });
+      if (end < run.end) kept.push({ ...run, first: end });
+    }
+    if (dropped === 0) return 0;
+    writeRingControl(this.#gpu.device, this.#ledger.get('ring.control'), {
+      nextSeq: this.#nextSeq,
+      scanSlots: this.#scanSlots,
+      freeTail: this.#freeTail,
+      dropFirst: firstSeq,
+      dropEnd: Math.min(endSeq, this.#nextSeq),
+    });
+    submit(this.#gpu.device, 'ring drop', (pass) => this.#programs.drop.record(pass));
+    this.#text = kept;
+    this.#counts.dialogue -= dropped;
+    this.#newest.tokens = 0;
+    return dropped;
+  }
+
+  /** The list hands out slots 0, 1, 2, … first, so those beyond the tokens ever issued are untouched. */
+  get #scanSlots(): number {
+    return Math.min(this.#nextSeq, this.shape.capacity);
+  }
+
+  /** Where the next freed slot is appended: behind the last free one. */
+  get #freeTail(): number {
+    return (this.#nextSeq + this.shape.capacity - this.#used) % this.shape.capacity;
+  }
+
+  #extendText(region: Region, firstSeq: number): void {
+    const last = this.#text.at(-1);
+    if (last?.region === region && last.end === firstSeq) last.end = this.#nextSeq;
+    else this.#text.push({ region, first: firstSeq, end: this.#nextSeq });
+  }
+
+  #visualFull(): MemoryFullError {
+    const held = `${this.#counts.visual} of ${this.#budget} visual tokens are held, and the next frame needs ${this.shape.tokensPerFrame}.`;
+    return new MemoryFullError(
+      POLICIES[this.#policy].plan
+        ? `${held} Make room before allocating a frame.`
+        : `${held} The policy '${this.#policy}' lets go of nothing: choose infinipot-v or sliding-window, or a larger budget.`,
+    );
+  }
+}
