@@ -1,0 +1,129 @@
+// Qwen2-VL's vision file (mmproj GGUF, as llama.cpp writes it): which metadata and tensors make the encoder.
+
+import { ModelFormatError } from '../errors';
+import type { ModelFile } from '../gguf/model-file';
+import type { WeightPlan } from '../gpu/weights';
+import type { NormWeights, VisionHyper, VisionWeights } from '../vision/encoder';
+
+/** Projectors of vision files that {@link qwen2VlVisionHyper} understands. */
+const SUPPORTED_PROJECTORS = ['qwen2vl_merger'];
+
+/** Largest head of shaders/vision_attention.wesl. */
+const MAX_HEAD_DIM = 128;
+
+/**
+ * Reads the encoder's sizes. The width of the feed-forward part comes from the tensors, because files carry
+ * the decoder's width or 0 under `clip.vision.feed_forward_length`.
+ * @throws ModelFormatError when it is no vision file, of another architecture, or of sizes not supported.
+ */
+export function qwen2VlVisionHyper(file: ModelFile): VisionHyper {
+  const { metadata } = file;
+  const { fileName } = metadata;
+  const architecture = metadata.string('general.architecture');
+  if (architecture !== 'clip') {
+    throw new ModelFormatError(
+      `${fileName} is a model of architecture '${architecture}', not a vision file. Choose the file of the same model whose name has 'mmproj' in it.`,
+    );
+  }
+  const projector = metadata.string('clip.projector_type', 'none');
+  if (!SUPPORTED_PROJECTORS.includes(projector)) {
+    throw new ModelFormatError(
+      `${fileName} is a vision file with the projector '${projector}'; supported are ${SUPPORTED_PROJECTORS.join(', ')}. Choose a Qwen2-VL model.`,
+    );
+  }
+  const hyper: VisionHyper = {
+    embed: metadata.number('clip.vision.embedding_length'),
+    heads: metadata.number('clip.vision.attention.head_count'),
+    depth: metadata.number('clip.vision.block_count'),
+    ffn: feedForwardWidth(file, metadata.number('clip.vision.embedding_length')),
+    patchSize: metadata.number('clip.vision.patch_size'),
+    mergeSize: metadata.number('clip.vision.spatial_merge_size', 2),
+    outputWidth: metadata.number('clip.vision.projection_dim'),
+    epsilon: metadata.number('clip.vision.attention.layer_norm_epsilon'),
+    imageMean: colour(file, 'clip.vision.image_mean'),
+    imageStd: colour(file, 'clip.vision.image_std'),
+  };
+  const headDim = hyper.embed / hyper.heads;
+  if (headDim % 4 !== 0 || headDim > MAX_HEAD_DIM || hyper.patchSize % 2 !== 0) {
+    throw new ModelFormatError(
+      `${fileName} has vision heads of ${headDim} and patches of ${hyper.patchSize} pixels; supported are heads of a multiple of 4 up to ${MAX_HEAD_DIM}, and even patches.`,
+    );
+  }
+  return hyper;
+}
+
+/**
+ * Asks a weight plan for everything the encoder multiplies by.
+ * @throws ModelFormatError when a tensor is missing, or its shape contradicts `hyper`.
+ */
+export function qwen2VlVisionWeights(file: ModelFile, plan: WeightPlan, hyper: VisionHyper): VisionWeights {
+  const norm = (name: string): NormWeights => ({
+    gain: plan.vector([`${name}.weight`]),
+    bias: plan.vector([`${name}.bias`]),
+  });
+  const linear = (...names: string[]) =>
+    plan.matrix(
+      names.map((name) => `${name}.weight`),
+      names.map((name) => `${name}.bias`),
+    );
+  const swapped = feedForwardSwapped(file, hyper.embed);
+  const blocks = Array.from({ length: hyper.depth }, (_, index) => {
+    const block = `v.blk.${index}`;
+    return {
+      norm1: norm(`${block}.ln1`),
+      qkv: linear(`${block}.attn_q`, `${block}.attn_k`, `${block}.attn_v`),
+      out: linear(`${block}.attn_out`),
+      norm2: norm(`${block}.ln2`),
+      fc1: linear(`${block}.${swapped ? 'ffn_down' : 'ffn_up'}`),
+      fc2: linear(`${block}.${swapped ? 'ffn_up' : 'ffn_down'}`),
+    };
+  });
+  const weights: VisionWeights = {
+    patch: [plan.matrix(['v.patch_embd.weight']), plan.matrix(['v.patch_embd.weight.1'])],
+    blocks,
+    postNorm: norm('v.post_ln'),
+    merger: [linear('mm.0'), linear('mm.2')],
+  };
+  checkShapes(file, hyper, weights);
+  return weights;
+}
+
+/** Files of llama.cpp's first Qwen2-VL converter name the two feed-forward matrices the other way round. */
+function feedForwardSwapped(file: ModelFile, embed: number): boolean {
+  return file.tensors.get('v.blk.0.ffn_down.weight')?.cols === embed;
+}
+
+function feedForwardWidth(file: ModelFile, embed: number): number {
+  const { rows, cols } = file.weight('v.blk.0.ffn_up.weight');
+  return feedForwardSwapped(file, embed) ? cols : rows;
+}
+
+function colour(file: ModelFile, key: string): [number, number, number] {
+  const [r, g, b, ...rest] = file.metadata.numbers(key);
+  if (r === undefined || g === undefined || b === undefined || rest.length > 0) {
+    throw new ModelFormatError(`${file.metadata.fileName}: metadata "${key}" should be three numbers.`);
+  }
+  return [r, g, b];
+}
+
+function checkShapes(file: ModelFile, hyper: VisionHyper, weights: VisionWeights): void {
+  const { embed, ffn, patchSize, mergeSize, outputWidth } = hyper;
+  const merged = embed * mergeSize ** 2;
+  const expected: [what: string, matrix: { rows: number; cols: number }, rows: number, cols: number][] = [
+    ...weights.patch.map((matrix, i) => [`patch embedding ${i}`, matrix, embed, 3 * patchSize ** 2] as const),
+    ...weights.blocks.flatMap(({ qkv, out, fc1, fc2 }, i) => [
+      [`attention input ${i}`, qkv, 3 * embed, embed] as const,
+      [`attention output ${i}`, out, embed, embed] as const,
+      [`feed-forward input ${i}`, fc1, ffn, embed] as const,
+      [`feed-forward output ${i}`, fc2, embed, ffn] as const,
+    ]),
+    ['first merger matrix', weights.merger[0], merged, merged],
+    ['second merger matrix', weights.merger[1], outputWidth, merged],
+  ].map((entry) => [...entry] as [string, { rows: number; cols: number }, number, number]);
+  for (const [what, { rows, cols }, wantedRows, wantedCols] of expected) {
+    if (rows === wantedRows && cols === wantedCols) continue;
+    throw new ModelFormatError(
+      `${file.metadata.fileName}: the ${what} is ${rows} × ${cols} where its metadata asks for ${wantedRows} × ${wantedCols}; the file is damaged or of another model.`,
+    );
+  }
+}

@@ -1,0 +1,65 @@
+// The size of the frames a model sees, in pixels, patches and visual tokens. One size a session.
+
+import { InvalidInputError } from '../errors';
+
+/** Frame size in pixels and how it is cut up; build it with {@link frameGrid}. */
+export interface FrameGrid {
+  readonly width: number;
+  readonly height: number;
+  /** Side of a patch in pixels. */
+  readonly patchSize: number;
+  /** Patches a side that the merger makes one visual token of. */
+  readonly mergeSize: number;
+  readonly patchRows: number;
+  readonly patchCols: number;
+  /** `patchRows * patchCols`: patches of one temporal patch. */
+  readonly patches: number;
+  readonly tokenRows: number;
+  readonly tokenCols: number;
+  /** Visual tokens of one temporal patch. */
+  readonly tokens: number;
+}
+
+/** @throws InvalidInputError when a side is not a positive multiple of `patchSize * mergeSize`. */
+export function frameGrid(width: number, height: number, patchSize: number, mergeSize: number): FrameGrid {
+  const unit = patchSize * mergeSize;
+  if (!isMultiple(width, unit) || !isMultiple(height, unit)) {
+    throw new InvalidInputError(
+      `A model frame of ${width} × ${height} pixels cannot be cut into visual tokens; choose multiples of ${unit}.`,
+    );
+  }
+  const [patchRows, patchCols] = [height / patchSize, width / patchSize];
+  const [tokenRows, tokenCols] = [height / unit, width / unit];
+  return {
+    width,
+    height,
+    patchSize,
+    mergeSize,
+    patchRows,
+    patchCols,
+    patches: patchRows * patchCols,
+    tokenRows,
+    tokenCols,
+    tokens: tokenRows * tokenCols,
+  };
+}
+
+function isMultiple(pixels: number, unit: number): boolean {
+  return Number.isInteger(pixels / unit) && pixels > 0;
+}
+
+/** Row and column on the patch grid of each patch, in the order of patches: merge blocks row-major. */
+export function patchPlaces({ tokenRows, tokenCols, mergeSize }: FrameGrid): { row: number; col: number }[] {
+  const places: { row: number; col: number }[] = [];
+  for (let tokenRow = 0; tokenRow < tokenRows; tokenRow++) {
+    for (let tokenCol = 0; tokenCol < tokenCols; tokenCol++) {
+      for (let inner = 0; inner < mergeSize ** 2; inner++) {
+        places.push({
+          row: tokenRow * mergeSize + Math.floor(inner / mergeSize),
+          col: tokenCol * mergeSize + (inner % mergeSize),
+        });
+      }
+    }
+  }
+  return places;
+}

@@ -1,0 +1,149 @@
+// The encoder's own kernels, each against a plain reference in double precision.
+
+import { describe, expect, it } from 'vitest';
+import {
+  downloadFloats,
+  emptyBuffer,
+  maxDifference,
+  randomFloats,
+  runKernel,
+  testGpu,
+  upload,
+} from '../gpu/testing/harness';
+import { TOLERANCE } from '../testing/tolerance';
+import { frameGrid, patchPlaces } from './frame-grid';
+import { rotaryTable } from './rotary-table';
+
+/** softmax(q · kᵀ / sqrt(headDim)) · v of every head; `qkv` is `[patches, 3, heads, headDim]`. */
+function attention(qkv: Float32Array, patches: number, heads: number, headDim: number): Float32Array {
+  const at = (p: number, part: number, head: number) => ((p * 3 + part) * heads + head) * headDim;
+  const output = new Float32Array(patches * heads * headDim);
+  for (let head = 0; head < heads; head++) {
+    for (let p = 0; p < patches; p++) {
+      const q = qkv.subarray(at(p, 0, head), at(p, 0, head) + headDim);
+      const scores = Array.from({ length: patches }, (_, j) => {
+        const k = at(j, 1, head);
+        return q.reduce((sum, value, i) => sum + value * qkv[k + i]!, 0) / Math.sqrt(headDim);
+      });
+      const peak = Math.max(...scores);
+      const weights = scores.map((score) => Math.exp(score - peak));
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      for (let i = 0; i < headDim; i++) {
+        const sum = weights.reduce((s, weight, j) => s + weight * qkv[at(j, 2, head) + i]!, 0);
+        output[(p * heads + head) * headDim + i] = sum / total;
+      }
+    }
+  }
+  return output;
+}
+
+async function runAttention(qkv: Float32Array, patches: number, heads: number, headDim: number) {
+  const { device } = await testGpu();
+  const y = emptyBuffer(device, patches * heads * headDim);
+  await runKernel(
+    device,
+    { module: 'vision_attention', constants: { width: heads * headDim, head_dim: headDim } },
+    { step: upload(device, Uint32Array.of(patches, ...new Array(11).fill(0))), qkv: upload(device, qkv), y },
+    [Math.ceil(patches / 32), heads],
+  );
+  return downloadFloats(device, y);
+}
+
+describe('vision_attention', () => {
+  const cases: [number, number, number][] = [
+    [1, 2, 4],
+    [4, 2, 32],
+    [24, 2, 32],
+    [40, 3, 40],
+    [64, 2, 32],
+    [100, 2, 80],
+    [33, 1, 128],
+    [96, 2, 100],
+    [1020, 2, 4],
+  ];
+  it.each(cases)('%i patches, %i heads of %i', async (patches, heads, headDim) => {
+    const qkv = randomFloats(patches * 3 * heads * headDim, patches).map((value) => value * 2);
+    const got = await runAttention(qkv, patches, heads, headDim);
+    expect(maxDifference(got, attention(qkv, patches, heads, headDim))).toBeLessThan(TOLERANCE.kernelF32);
+  });
+
+  it('stays finite where scores are large and one key takes all', async () => {
+    const qkv = randomFloats(70 * 3 * 64, 5).map((value) => value * 60);
+    const got = await runAttention(qkv, 70, 2, 32);
+    // Scores of some thousands: their own rounding in f32 moves the weights.
+    expect(maxDifference(got, attention(qkv, 70, 2, 32)) / 60).toBeLessThan(1e-3);
+  });
+});
+
+describe('vision_rotary', () => {
+  it.each([
+    [84, 56, 2, 32],
+    [56, 28, 3, 20],
+    [28, 112, 1, 80],
+  ])('%i × %i pixels, %i heads of %i', async (width, height, heads, headDim) => {
+    const { device } = await testGpu();
+    const grid = frameGrid(width, height, 14, 2);
+    const embed = heads * headDim;
+    const data = randomFloats(grid.patches * 3 * embed, 9);
+    const qkv = upload(device, data);
+    await runKernel(
+      device,
+      { module: 'vision_rotary', constants: { width: embed, head_dim: headDim } },
+      { qkv, rotary: upload(device, rotaryTable(grid, headDim)) },
+      [Math.ceil(embed / 64), grid.patches],
+    );
+    const wanted = rotate(data, patchPlaces(grid), heads, headDim);
+    expect(maxDifference(await downloadFloats(device, qkv), wanted)).toBeLessThan(1e-6);
+  });
+});
+
+/** Rotate-half over angles [row frequencies, column frequencies], for queries and keys. */
+function rotate(data: Float32Array, places: { row: number; col: number }[], heads: number, headDim: number) {
+  const result = data.slice();
+  const pairs = headDim / 2;
+  places.forEach(({ row, col }, p) => {
+    for (let line = 0; line < 2 * heads; line++) {
+      for (let i = 0; i < pairs; i++) {
+        const frequency = 1 / 10000 ** ((2 * (i % (pairs / 2))) / pairs);
+        const angle = (i < pairs / 2 ? row : col) * frequency;
+        const at = (p * 3 * heads + line) * headDim + i;
+        const [a, b] = [data[at]!, data[at + pairs]!];
+        result[at] = a * Math.cos(angle) - b * Math.sin(angle);
+        result[at + pairs] = b * Math.cos(angle) + a * Math.sin(angle);
+      }
+    }
+  });
+  return result;
+}
+
+describe('vision_pixels', () => {
+  it('normalises each channel of both halves', async () => {
+    const { device } = await testGpu();
+    const [patches, side] = [5, 14];
+    const mean = [0.48, 0.45, 0.4];
+    const std = [0.27, 0.26, 0.28];
+    const halfWords = (patches * 3 * side * side) / 4;
+    const bytes = new Uint8Array(randomFloats(2 * halfWords * 4, 4).map((value) => (value + 1) * 128));
+    const pixels = [emptyBuffer(device, halfWords * 4), emptyBuffer(device, halfWords * 4)] as const;
+    const [mean_r, mean_g, mean_b] = mean;
+    const [std_r, std_g, std_b] = std;
+    const constants = { mean_r, mean_g, mean_b, std_r, std_g, std_b } as Record<string, number>;
+    await runKernel(
+      device,
+      {
+        module: 'vision_pixels',
+        constants: { half_words: halfWords, channel_values: side * side, ...constants },
+      },
+      { patches: upload(device, new Uint32Array(bytes.buffer)), pixels_0: pixels[0], pixels_1: pixels[1] },
+      [Math.ceil(halfWords / 64)],
+    );
+    for (const half of [0, 1] as const) {
+      const part = bytes.subarray(half * halfWords * 4, (half + 1) * halfWords * 4);
+      const wanted = Array.from(part, (byte, i) => {
+        const channel = Math.floor(i / (side * side)) % 3;
+        return (byte / 255 - mean[channel]!) / std[channel]!;
+      });
+      expect(maxDifference(await downloadFloats(device, pixels[half]), wanted)).toBeLessThan(1e-6);
+    }
+  });
+});
