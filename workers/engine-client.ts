@@ -1,0 +1,132 @@
+// The page's hand on the engine worker: starts it, calls it, and turns what it throws into typed errors.
+import * as Comlink from 'comlink';
+import type { Budget, PolicyName, WatchResult } from '../src/engine/contract';
+import {
+  DeviceLostError,
+  EngineError,
+  InvalidInputError,
+  MemoryFullError,
+  ModelFormatError,
+  OutOfMemoryError,
+  ShaderError,
+  UnsupportedDeviceError,
+} from '../src/engine/errors';
+import type { EngineWorker } from './engine-worker';
+import type { AnswerEnd, LoadRequest, LoadStatus, MemoryView } from './protocol';
+
+const ERROR_CLASSES = {
+  DeviceLostError,
+  InvalidInputError,
+  MemoryFullError,
+  ModelFormatError,
+  OutOfMemoryError,
+  ShaderError,
+  UnsupportedDeviceError,
+};
+
+/** What a load tells the page while and after it runs. */
+export interface EngineEvents {
+  readonly onStatus: (status: LoadStatus) => void;
+  /** The device was lost or the worker died: nothing on it can be used any more. */
+  readonly onLost: (error: Error) => void;
+}
+
+/** One engine worker. After `dispose`, or once lost, make a new one. */
+export class EngineClient {
+  readonly #worker: Worker;
+  readonly #remote: Comlink.Remote<EngineWorker>;
+  readonly #events: EngineEvents;
+  /** Rejects of the calls under way: a dead worker never answers them. */
+  readonly #underWay = new Set<(error: Error) => void>();
+  #ended: Error | null = null;
+
+  constructor(events: EngineEvents) {
+    this.#events = events;
+    this.#worker = new Worker(new URL('./engine-worker.ts', import.meta.url), {
+      type: 'module',
+      name: 'ringside-engine',
+    });
+    this.#worker.addEventListener('error', (event) => {
+      this.#lost(new DeviceLostError(`The engine stopped (${event.message || 'its worker did not start'}).`));
+    });
+    this.#remote = Comlink.wrap<EngineWorker>(this.#worker);
+  }
+
+  /** Loads a model. @throws the engine's typed errors. */
+  load(request: LoadRequest): Promise<void> {
+    const onStatus = Comlink.proxy((status: LoadStatus) => {
+      if (!this.#ended) this.#events.onStatus(status);
+    });
+    const onDeviceLost = Comlink.proxy((message: string) => this.#lost(new DeviceLostError(message)));
+    return this.#call(() => this.#remote.load(request, onStatus, onDeviceLost));
+  }
+
+  /** Hands a frame over; the worker closes it. */
+  watch(frame: VideoFrame, timestampMs: number): Promise<WatchResult> {
+    if (this.#ended) {
+      frame.close();
+      return Promise.reject(this.#ended);
+    }
+    return this.#call(() => this.#remote.watch(Comlink.transfer(frame, [frame]), timestampMs));
+  }
+
+  /** Asks a question; pieces of the answer arrive through `onText` before the promise resolves. */
+  ask(question: string, onText: (piece: string) => void): Promise<AnswerEnd> {
+    return this.#call(() => this.#remote.ask(question, Comlink.proxy(onText)));
+  }
+
+  /** Ends the answer in progress. */
+  stop(): Promise<void> {
+    return this.#call(() => this.#remote.stop());
+  }
+
+  /** What memory holds, or null before a model is loaded. */
+  memory(): Promise<MemoryView | null> {
+    return this.#call(() => this.#remote.memory());
+  }
+
+  configure(change: { policy?: PolicyName; budget?: Budget }): Promise<void> {
+    return this.#call(() => this.#remote.configure(change));
+  }
+
+  /** Empties memory and conversation. */
+  forget(): Promise<void> {
+    return this.#call(() => this.#remote.forget());
+  }
+
+  /** Ends the worker and with it everything on the GPU. */
+  dispose(): void {
+    this.#end(new DeviceLostError('The engine was closed.'));
+  }
+
+  #lost(error: Error): void {
+    if (this.#ended) return;
+    this.#end(error);
+    this.#events.onLost(error);
+  }
+
+  #end(error: Error): void {
+    this.#ended = error;
+    this.#worker.terminate();
+    for (const reject of this.#underWay) reject(error);
+    this.#underWay.clear();
+  }
+
+  #call<T>(start: () => Promise<T>): Promise<T> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    return new Promise<T>((resolve, reject) => {
+      this.#underWay.add(reject);
+      start()
+        .then(resolve, (error: unknown) => reject(typed(error)))
+        .finally(() => this.#underWay.delete(reject));
+    });
+  }
+}
+
+/** The error as its class, known by its name: cloning between threads keeps name and message only. */
+function typed(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  if (error instanceof EngineError) return error;
+  const known = ERROR_CLASSES[error.name as keyof typeof ERROR_CLASSES];
+  return known ? new known(error.message, { cause: error }) : error;
+}

@@ -1,0 +1,124 @@
+// The engine behind a worker boundary: one session at a time, answers streamed through a callback.
+// Errors cross the boundary by name and message; `engine-client.ts` makes them typed again.
+import * as Comlink from 'comlink';
+import type { Budget, PolicyName, Session, WatchResult } from '../src/engine/contract';
+import { InvalidInputError } from '../src/engine/errors';
+import { blobSource } from '../src/engine/gguf/byte-source';
+import { createSession } from '../src/engine/session';
+import { keptFile } from './kept-files';
+import type { AnswerEnd, LoadRequest, LoadStatus, MemoryView } from './protocol';
+import { RateMeter } from './rate-meter';
+
+/** Share of a load's progress that downloading takes; the rest is the engine's. */
+const DOWNLOAD_SHARE = 0.6;
+const RATE_WINDOW_MS = 4000;
+
+class EngineHost {
+  #session: Session | null = null;
+  #answer: AbortController | null = null;
+  #rate = new RateMeter(RATE_WINDOW_MS);
+
+  /** Downloads the model's files as needed and builds the session. Replaces an earlier one. */
+  async load(
+    request: LoadRequest,
+    onStatus: (status: LoadStatus) => void,
+    onDeviceLost: (message: string) => void,
+  ): Promise<void> {
+    this.dispose();
+    const done = { model: [0, 0], mmproj: [0, 0] };
+    const report = () => {
+      const [bytes, total] = [done.model[0]! + done.mmproj[0]!, done.model[1]! + done.mmproj[1]!];
+      onStatus({ stage: 'download', fraction: total > 0 ? (DOWNLOAD_SHARE * bytes) / total : 0 });
+    };
+    const fetching = (file: keyof typeof done) => (bytesDone: number, bytesTotal: number) => {
+      done[file] = [bytesDone, bytesTotal];
+      report();
+    };
+    const [model, mmproj] = await Promise.all([
+      keptFile(request.modelUrl, fetching('model')),
+      keptFile(request.mmprojUrl, fetching('mmproj')),
+    ]);
+    this.#session = await createSession({
+      model: blobSource(model, 'model.gguf'),
+      mmproj: blobSource(mmproj, 'mmproj.gguf'),
+      frame: request.frame,
+      memory: {
+        policy: request.policy,
+        budget: { tokens: request.budgetTokens },
+        capacityTokens: request.capacityTokens,
+      },
+      onProgress: ({ stage, fraction }) =>
+        onStatus({ stage, fraction: DOWNLOAD_SHARE + (1 - DOWNLOAD_SHARE) * fraction }),
+      // Only what is thrown keeps its name across the boundary; an error passed as an argument loses it.
+      onDeviceLost: (error) => onDeviceLost(error.message),
+    });
+  }
+
+  /** Puts a frame into memory; the engine closes it. */
+  async watch(frame: VideoFrame, timestampMs: number): Promise<WatchResult> {
+    if (!this.#session) {
+      frame.close();
+      return 'dropped';
+    }
+    const result = await this.#session.watch(frame, timestampMs);
+    if (result === 'ingested') this.#rate.count(performance.now());
+    return result;
+  }
+
+  /** Answers from memory, handing every piece of text to `onText` as it comes. */
+  async ask(question: string, onText: (piece: string) => void): Promise<AnswerEnd> {
+    const answer = new AbortController();
+    this.#answer = answer;
+    const started = performance.now();
+    let text = '';
+    let firstTextMs: number | null = null;
+    try {
+      for await (const piece of this.#loaded.ask(question, { signal: answer.signal })) {
+        firstTextMs ??= performance.now() - started;
+        text += piece;
+        onText(piece);
+      }
+    } finally {
+      if (this.#answer === answer) this.#answer = null;
+    }
+    return { text, stopped: answer.signal.aborted, firstTextMs, totalMs: performance.now() - started };
+  }
+
+  /** Ends the answer in progress where it stands. */
+  stop(): void {
+    this.#answer?.abort();
+  }
+
+  /** What memory holds now, or null before a load. */
+  memory(): MemoryView | null {
+    if (!this.#session) return null;
+    return { report: this.#session.memory(), framesPerSecond: this.#rate.rate(performance.now()) };
+  }
+
+  configure(change: { policy?: PolicyName; budget?: Budget }): void {
+    this.#loaded.configure(change);
+  }
+
+  /** Empties memory and conversation, after ending an answer in progress. */
+  async forget(): Promise<void> {
+    this.stop();
+    await this.#session?.forget();
+  }
+
+  dispose(): void {
+    this.stop();
+    this.#session?.dispose();
+    this.#session = null;
+    this.#rate = new RateMeter(RATE_WINDOW_MS);
+  }
+
+  get #loaded(): Session {
+    if (!this.#session) throw new InvalidInputError('The model is not loaded yet.');
+    return this.#session;
+  }
+}
+
+/** What the page may call; Comlink turns each into a promise. */
+export type EngineWorker = EngineHost;
+
+Comlink.expose(new EngineHost());
