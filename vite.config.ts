@@ -1,27 +1,69 @@
+// How Ringside is built and served: strict content policy, cross-origin isolation, offline use.
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
 import { VitePWA } from 'vite-plugin-pwa';
 
-// Cross-origin isolation gives precise timers and shared memory; the policy keeps every request at home.
-const headers = {
+// Everything from here and nothing from anywhere else: what the page sees has no way out.
+const contentPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "worker-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "media-src 'self' blob: mediastream:",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+// Cross-origin isolation gives precise timers and shared memory.
+const isolation = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
+/** Writes the policy into the built page, so that it holds on any static host. (The dev server needs inline scripts.) */
+const contentPolicyTag: Plugin = {
+  name: 'ringside-content-policy',
+  apply: 'build',
+  transformIndexHtml: () => [
+    {
+      tag: 'meta',
+      attrs: { 'http-equiv': 'Content-Security-Policy', content: contentPolicy },
+      injectTo: 'head-prepend',
+    },
+  ],
+};
+
 export default defineConfig({
+  // Relative addresses: the built page runs from any folder of any host.
+  base: './',
+  // One page; an unknown address is an honest 404, or a missing model file would arrive as HTML.
+  appType: 'mpa',
   plugins: [
     react(),
+    contentPolicyTag,
     VitePWA({
       registerType: 'prompt',
+      injectRegister: false,
       manifest: false,
       workbox: {
-        globPatterns: ['**/*.{html,js,css,svg,png,webmanifest,wasm,gguf,json,mp4}'],
+        // The page itself; `workers/kept-files.ts` keeps the model and the demo clip.
+        globPatterns: ['**/*.{html,js,css,svg,png,webmanifest,wasm}'],
         maximumFileSizeToCacheInBytes: 24 * 2 ** 20,
       },
     }),
   ],
-  server: { headers },
-  preview: { headers },
+  server: { headers: isolation },
+  preview: {
+    headers: {
+      ...isolation,
+      // As a header the policy can also forbid being framed.
+      'Content-Security-Policy': `${contentPolicy}; frame-ancestors 'none'`,
+      'Referrer-Policy': 'no-referrer',
+    },
+  },
   worker: { format: 'es' },
   build: { target: 'es2023', chunkSizeWarningLimit: 1024 },
 });

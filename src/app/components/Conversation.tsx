@@ -1,0 +1,110 @@
+// The conversation so far, answers growing as they come.
+import { type RefObject, useEffect, useRef } from 'react';
+import { formatDuration, formatTime } from '../format';
+import { useAssistant } from '../state/assistant';
+import type { ConversationState, Turn } from '../state/conversation-control';
+import { useStore } from '../state/store';
+
+/** Pixels from the end within which the reader counts as following along. */
+const FOLLOWING_PX = 120;
+
+export function Conversation() {
+  const { conversation } = useAssistant();
+  const { entries } = useStore(conversation);
+  const log = useRef<HTMLDivElement>(null);
+  useFollowEnd(log, entries);
+
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+    <div ref={log} className="log" role="log" aria-label="Conversation" tabIndex={0}>
+      {entries.length === 0 && (
+        <div className="log-empty">
+          <p>Ask about now, or about what has gone by.</p>
+          <p>
+            Ringside remembers what it watches inside a fixed memory and answers here, on this device. Camera,
+            file or screen: nothing is uploaded.
+          </p>
+        </div>
+      )}
+      {entries.map((entry) =>
+        entry.kind === 'turn' ? (
+          <TurnView key={entry.id} turn={entry} />
+        ) : (
+          <p key={entry.id} className="marker">
+            {entry.text}
+          </p>
+        ),
+      )}
+    </div>
+  );
+}
+
+function TurnView({ turn }: { turn: Turn }) {
+  const { conversation } = useAssistant();
+  return (
+    <div className={`turn turn-${turn.phase}`}>
+      <p className="question">
+        <span className="visually-hidden">You asked: </span>
+        {turn.question}
+      </p>
+      {/* Busy while it grows, so that a screen reader reads the whole answer once instead of its fragments. */}
+      <div className="answer" aria-busy={turn.phase === 'answering'}>
+        <span className="visually-hidden">Ringside: </span>
+        {turn.phase === 'queued' && <QueuedNote />}
+        {turn.answer && <p className="answer-text">{turn.answer}</p>}
+        {turn.phase === 'answering' && <span className="answer-pulse" aria-hidden="true" />}
+        {turn.phase === 'stopped' && <p className="answer-note">Stopped.</p>}
+        {turn.phase === 'failed' && (
+          <div className="answer-failure" role="alert">
+            <p>{turn.failure}</p>
+            <button type="button" className="button" onClick={() => conversation.ask(turn.question)}>
+              Repeat the question
+            </button>
+          </div>
+        )}
+        {turn.end && <p className="answer-note">{noteOf(turn)}</p>}
+      </div>
+    </div>
+  );
+}
+
+/** Why a question has not been asked yet. */
+function QueuedNote() {
+  const { engine, watching } = useAssistant();
+  const { phase } = useStore(engine);
+  const { seen } = useStore(watching);
+  const text =
+    phase === 'loading'
+      ? 'Kept: it is asked as soon as the model is ready and something was seen.'
+      : phase === 'failed'
+        ? 'Kept: it is asked once the model runs.'
+        : seen
+          ? 'Next, after the answer in progress.'
+          : 'Kept: it is asked as soon as something was seen. Choose what to watch.';
+  return <p className="answer-note">{text}</p>;
+}
+
+function noteOf({ askedOf, askedAtMs, end }: Turn): string {
+  const asked = askedOf ? `${askedOf} at ${formatTime(askedAtMs)}` : '';
+  const first = end?.firstTextMs == null ? '' : `first word after ${formatDuration(end.firstTextMs)}`;
+  return [asked, first].filter(Boolean).join(' · ');
+}
+
+/**
+ * Shows a new question, and keeps its growing answer in view while the reader is at the end; leaves those alone
+ * who scrolled back.
+ */
+function useFollowEnd(log: RefObject<HTMLDivElement | null>, entries: ConversationState['entries']): void {
+  const newest = useRef(0);
+  useEffect(() => {
+    const last = entries.at(-1);
+    if (!log.current || !last) return;
+    const isNewQuestion = last.kind === 'turn' && last.id > newest.current;
+    newest.current = last.id;
+    // On a desktop the conversation scrolls by itself, on a phone the whole page does.
+    const scrollsItself = log.current.scrollHeight > log.current.clientHeight + 1;
+    const scroller = scrollsItself ? log.current : document.documentElement;
+    const left = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+    if (isNewQuestion || left < FOLLOWING_PX) scroller.scrollTop = scroller.scrollHeight;
+  }, [log, entries]);
+}

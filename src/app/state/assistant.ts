@@ -1,0 +1,70 @@
+// Everything the page knows, wired together once and handed to the components through a context.
+import { createContext, useContext } from 'react';
+import { ConversationControl } from './conversation-control';
+import { EngineControl } from './engine-control';
+import { Offline } from './offline';
+import { Problems, type Remedy } from './problems';
+import { WatchControl } from './watch-control';
+
+/** The page's state and what can be done with it. */
+export interface Assistant {
+  readonly problems: Problems;
+  readonly engine: EngineControl;
+  readonly watching: WatchControl;
+  readonly conversation: ConversationControl;
+  readonly offline: Offline;
+}
+
+/** Wires the controls and begins to load the model. */
+export function createAssistant(): Assistant {
+  const problems = new Problems();
+  const engine = new EngineControl(problems);
+  const conversation = new ConversationControl(engine, problems);
+  const watching = new WatchControl(engine, problems, (name) =>
+    conversation.mark(`Watching: ${name}. Memory starts empty.`),
+  );
+  conversation.about(watching);
+  const offline = new Offline();
+  offline.register();
+  void engine.load();
+  return { problems, engine, watching, conversation, offline };
+}
+
+/** Takes the way out of a problem. `choose-file` needs the file picker and is the caller's. */
+export function takeRemedy(assistant: Assistant, remedy: Exclude<Remedy, 'choose-file'>): void {
+  const { engine, watching, conversation, problems } = assistant;
+  switch (remedy) {
+    case 'reload-engine':
+      void engine.load();
+      break;
+    case 'smaller-memory':
+      void engine.loadSmaller();
+      break;
+    case 'bundled-model':
+      location.href = location.pathname;
+      break;
+    case 'retry-source':
+      void watching.retry();
+      break;
+    case 'evicting-policy': {
+      const brokeOff = watching.get().phase === 'ended';
+      engine.configure({ policy: 'infinipot-v' });
+      if (brokeOff) void watching.retry();
+      break;
+    }
+    case 'forget':
+      problems.clear('memory');
+      void watching.forget();
+      conversation.mark('Memory emptied.');
+      break;
+  }
+}
+
+export const AssistantContext = createContext<Assistant | null>(null);
+
+/** The assistant of this page. */
+export function useAssistant(): Assistant {
+  const assistant = useContext(AssistantContext);
+  if (!assistant) throw new Error('useAssistant needs an AssistantContext.');
+  return assistant;
+}
