@@ -1,0 +1,176 @@
+// A model on the GPU: opens both files, makes the memory plan, creates every buffer, streams the weights and
+// compiles the kernels. What it returns is ready to run and will create no further buffer.
+
+import type { LoadProgress } from './contract';
+import { planDecoder } from './decoder/buffers';
+import { Decoder } from './decoder/decoder';
+import { InvalidInputError } from './errors';
+import type { ByteSource } from './gguf/byte-source';
+import { type ModelFile, openModelFile } from './gguf/model-file';
+import type { Gpu } from './gpu/device';
+import { Ledger } from './gpu/ledger';
+import type { MemoryPlan } from './gpu/memory-plan';
+import { WeightPlan } from './gpu/weights';
+import { Ring } from './memory/ring';
+import { planRing, type RingShape } from './memory/ring-shape';
+import { planDecoderWeights, readDecoderHyper } from './models/qwen2-vl';
+import { qwen2VlVisionHyper, qwen2VlVisionWeights } from './models/qwen2-vl-vision';
+import { type ConversationPieces, conversationPieces } from './text/chat-template';
+import { Tokenizer } from './text/tokenizer';
+import { planVision, VisionEncoder } from './vision/encoder';
+import { type FrameGrid, frameGrid } from './vision/frame-grid';
+import { FrameInput, type FrameInputOptions, planFrames } from './vision/frame-input';
+
+export interface ModelOptions {
+  readonly model: ByteSource;
+  readonly mmproj: ByteSource;
+  /** Size the encoder sees, in multiples of 28 pixels; every frame is cropped and resized to it. */
+  readonly frame: { readonly width: number; readonly height: number };
+  /** Most visual tokens the ring will ever hold; at least two frames. */
+  readonly visualTokens: number;
+  /** Room for text: pinned and dialogue. */
+  readonly textTokens: number;
+  /** Largest frame given as RGB bytes, in pixels; 0 where all frames are VideoFrames. */
+  readonly maxRgbPixels: number;
+  /** `f32` computes and caches in full precision even where the device has `shader-f16`. */
+  readonly precision?: 'f32' | 'f16';
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+export interface Model {
+  readonly gpu: Gpu;
+  readonly ledger: Ledger;
+  readonly plan: MemoryPlan;
+  readonly grid: FrameGrid;
+  readonly frames: FrameInput;
+  readonly encoder: VisionEncoder;
+  readonly decoder: Decoder;
+  readonly ring: Ring;
+  readonly tokenizer: Tokenizer;
+  readonly conversation: () => ConversationPieces;
+  /** Releases the buffers, not the device. */
+  dispose(): void;
+}
+
+/** Temporal patches that may wait while an answer is being written. */
+const QUEUED_FRAMES = 8;
+
+/** Smallest prefill block, for questions on models with few tokens a frame. */
+const MIN_BLOCK_TOKENS = 64;
+
+/** Tallest source frame taken in, after cropping: 4K. */
+const MAX_SOURCE_ROWS = 2304;
+
+/**
+ * Loads a model onto an open device.
+ * @throws ModelFormatError, OutOfMemoryError, InvalidInputError; no buffer stays behind.
+ */
+export async function loadModel(gpu: Gpu, options: ModelOptions): Promise<Model> {
+  const { onProgress = () => {} } = options;
+  onProgress({ stage: 'files', fraction: 0, bytesDone: 0, bytesTotal: 0 });
+  const [modelFile, mmprojFile] = await Promise.all([
+    openModelFile(options.model),
+    openModelFile(options.mmproj),
+  ]);
+  return build(gpu, modelFile, mmprojFile, { ...options, onProgress });
+}
+
+async function build(
+  gpu: Gpu,
+  modelFile: ModelFile,
+  mmprojFile: ModelFile,
+  options: ModelOptions & { readonly onProgress: (progress: LoadProgress) => void },
+): Promise<Model> {
+  const { device } = gpu;
+  const f16 = gpu.features.f16 && options.precision !== 'f32';
+  const hyper = readDecoderHyper(modelFile);
+  const visionHyper = qwen2VlVisionHyper(mmprojFile);
+  if (visionHyper.outputWidth !== hyper.width) {
+    throw new InvalidInputError(
+      `${mmprojFile.source.name} makes visual tokens of width ${visionHyper.outputWidth}, but ${modelFile.source.name} reads ${hyper.width}. Choose the two files of one model.`,
+    );
+  }
+  const grid = frameGrid(
+    options.frame.width,
+    options.frame.height,
+    visionHyper.patchSize,
+    visionHyper.mergeSize,
+  );
+  const ringShape: RingShape = {
+    layers: hyper.layers,
+    kvHeads: hyper.kvHeads,
+    headDim: hyper.headDim,
+    capacity: Math.ceil((options.visualTokens + options.textTokens) / 64) * 64,
+    tokensPerFrame: grid.tokens,
+    kvFormat: options.precision === 'f32' ? 'f32' : 'f16',
+  };
+  const frameOptions: FrameInputOptions = {
+    grid,
+    slots: QUEUED_FRAMES,
+    maxRows: MAX_SOURCE_ROWS,
+    maxRgbPixels: options.maxRgbPixels,
+  };
+  const blockTokens = Math.max(MIN_BLOCK_TOKENS, grid.tokens);
+
+  const bindingBytes = device.limits.maxStorageBufferBindingSize;
+  const textWeights = new WeightPlan(modelFile, bindingBytes);
+  const visionWeights = new WeightPlan(mmprojFile, bindingBytes);
+  const decoderWeights = planDecoderWeights(textWeights, hyper);
+  const encoderWeights = qwen2VlVisionWeights(mmprojFile, visionWeights, visionHyper);
+  const plan: MemoryPlan = [
+    ...textWeights.specs,
+    ...visionWeights.specs,
+    ...planDecoder(hyper, blockTokens, ringShape.capacity),
+    ...planRing(ringShape),
+    ...planVision(visionHyper, grid),
+    ...planFrames(frameOptions),
+  ];
+  const ledger = await Ledger.create(device, plan);
+
+  try {
+    const bytesTotal = textWeights.fileBytes + visionWeights.fileBytes;
+    let bytesDone = 0;
+    const advance = (bytes: number) => {
+      bytesDone += bytes;
+      const fraction = WEIGHTS_SHARE * (bytesDone / bytesTotal);
+      options.onProgress({ stage: 'weights', fraction, bytesDone, bytesTotal });
+    };
+    const tokenizer = new Tokenizer(modelFile.metadata);
+    await visionWeights.upload(device, ledger, advance);
+    await textWeights.upload(device, ledger, advance);
+    options.onProgress({ stage: 'shaders', fraction: WEIGHTS_SHARE, bytesDone, bytesTotal });
+    const [frames, encoder, decoder, ring] = await Promise.all([
+      FrameInput.create(gpu, ledger, frameOptions),
+      VisionEncoder.create(gpu, ledger, {
+        hyper: visionHyper,
+        grid,
+        weights: encoderWeights,
+        slots: QUEUED_FRAMES,
+        tokens: ledger.get('decoder.hidden'),
+        f16,
+      }),
+      Decoder.create(gpu, ledger, { hyper, weights: decoderWeights, ring: ringShape, blockTokens, f16 }),
+      Ring.create(gpu, ledger, ringShape, options.visualTokens),
+    ]);
+    options.onProgress({ stage: 'ready', fraction: 1, bytesDone, bytesTotal });
+    return {
+      gpu,
+      ledger,
+      plan,
+      grid,
+      frames,
+      encoder,
+      decoder,
+      ring,
+      tokenizer,
+      conversation: () => conversationPieces(modelFile.metadata),
+      dispose: () => ledger.dispose(),
+    };
+  } catch (error) {
+    ledger.dispose();
+    throw error;
+  }
+}
+
+/** Share of the progress bar for reading weights; compiling shaders takes the rest. */
+const WEIGHTS_SHARE = 0.7;

@@ -1,0 +1,95 @@
+// The whole engine against Hugging Face transformers on small random checkpoints of the true architecture:
+// logits of the prompt's last position and 24 greedy tokens. (Visual tokens: `vision/encoder.test.ts`.)
+
+import { describe, expect, it } from 'vitest';
+import { downloadFloats, maxDifference, testGpu } from './gpu/testing/harness';
+import { loadModel, type Model } from './model';
+import { continueGreedily, type PromptRun, promptRuns, runPrompt, type See, seeFrames } from './prompt';
+import { type Case, type Fixture, fixtureFiles, fixtures } from './testing/fixtures';
+import { TOLERANCE } from './testing/tolerance';
+
+const PATCH = 14;
+const MERGE = 2;
+
+async function load(fixture: Fixture, test: Case, precision: 'f32' | 'f16'): Promise<Model> {
+  const [, rows, columns] = test.media[0]?.grid ?? [1, 2, 2];
+  return loadModel(await testGpu(), {
+    ...(await fixtureFiles(fixture.name)),
+    frame: { width: columns * PATCH, height: rows * PATCH },
+    visualTokens: rows * columns,
+    textTokens: test.ids.length + 32,
+    maxRgbPixels: rows * columns * PATCH * PATCH,
+    precision,
+  });
+}
+
+/** Runs of a case, whatever the sizes of its pictures. */
+function runsOf(fixture: Fixture, { ids, media }: Case): PromptRun[] {
+  const runs: PromptRun[] = [];
+  let at = 0;
+  for (const { kind, grid, visualTokens } of media) {
+    const start = ids.indexOf(fixture.pads[kind], at);
+    if (start > at) runs.push({ kind: 'text', ids: ids.slice(at, start) });
+    runs.push({ kind, time: grid[0], rows: grid[1] / MERGE, columns: grid[2] / MERGE });
+    at = start + visualTokens.length / fixture.hiddenSize;
+  }
+  if (at < ids.length) runs.push({ kind: 'text', ids: ids.slice(at) });
+  return runs;
+}
+
+/**
+ * A session has one frame size; where a prompt has pictures of several, their golden visual tokens are put in
+ * the decoder's input instead.
+ */
+function seeGolden(model: Model, { media }: Case): See {
+  return (visual, time) => {
+    const { visualTokens, grid } = media[visual]!;
+    const size = visualTokens.length / grid[0];
+    model.gpu.device.queue.writeBuffer(model.decoder.input, 0, visualTokens, time * size, size);
+    return () => {};
+  };
+}
+
+async function run(fixture: Fixture, test: Case, precision: 'f32' | 'f16') {
+  const model = await load(fixture, test, precision);
+  try {
+    const oneSize = test.media.every(
+      ({ grid }) => grid[1] === test.media[0]!.grid[1] && grid[2] === test.media[0]!.grid[2],
+    );
+    const runs = oneSize ? promptRuns(test.ids, fixture.pads, model.grid) : runsOf(fixture, test);
+    const see = oneSize
+      ? seeFrames(
+          model,
+          runs,
+          test.media.flatMap(({ frames }) => frames),
+        )
+      : seeGolden(model, test);
+    const end = await runPrompt(model, runs, see);
+    const logits = await downloadFloats(model.gpu.device, model.ledger.get('decoder.logits'));
+    return { logits, ids: await continueGreedily(model, end, test.greedyIds.length) };
+  } finally {
+    model.dispose();
+  }
+}
+
+for (const fixture of fixtures()) {
+  describe(fixture.name, () => {
+    for (const test of fixture.cases) {
+      it(`${test.name}: f32`, async () => {
+        const { logits, ids } = await run(fixture, test, 'f32');
+        expect(maxDifference(logits, test.lastLogits)).toBeLessThan(TOLERANCE.logitsF32);
+        expect(ids).toEqual(test.greedyIds);
+      });
+    }
+
+    // One case a checkpoint at the precision that sessions run in: half-precision cache, and tiles where there are any.
+    const test = fixture.cases.at(-1)!;
+    it(`${test.name}: as sessions run it`, async () => {
+      const { features } = await testGpu();
+      const { logits, ids } = await run(fixture, test, 'f16');
+      const difference = maxDifference(logits, test.lastLogitsF16Cache);
+      expect(difference).toBeLessThan(features.f16 ? TOLERANCE.logitsF16 : TOLERANCE.logitsF16Cache);
+      if (!features.f16) expect(ids).toEqual(test.greedyIds);
+    });
+  });
+}
