@@ -51,14 +51,12 @@ async function runAttention(qkv: Float32Array, patches: number, heads: number, h
 
 describe('vision_attention', () => {
   const cases: [number, number, number][] = [
-    [1, 2, 4],
-    [4, 2, 32],
+    [1, 2, 32],
     [24, 2, 32],
-    [40, 3, 40],
     [64, 2, 32],
+    [40, 3, 40],
     [100, 2, 80],
     [33, 1, 128],
-    [96, 2, 100],
     [1020, 2, 4],
   ];
   it.each(cases)('%i patches, %i heads of %i', async (patches, heads, headDim) => {

@@ -1,0 +1,77 @@
+// The encoder from frames to visual tokens, against transformers on small random checkpoints.
+
+import { describe, expect, it } from 'vitest';
+import { openModelFile } from '../gguf/model-file';
+import { Ledger } from '../gpu/ledger';
+import { storage } from '../gpu/memory-plan';
+import { submit } from '../gpu/program';
+import { downloadFloats, maxDifference, testGpu } from '../gpu/testing/harness';
+import { WeightPlan } from '../gpu/weights';
+import { qwen2VlVisionHyper, qwen2VlVisionWeights } from '../models/qwen2-vl-vision';
+import { fixtureFiles, fixtures, type Medium } from '../testing/fixtures';
+import { TOLERANCE } from '../testing/tolerance';
+import { planVision, VisionEncoder } from './encoder';
+import { frameGrid } from './frame-grid';
+import { FrameInput, planFrames } from './frame-input';
+
+/** Slot the frames pass through: not the first, so that slots are told apart. */
+const SLOT = 1;
+
+/** Visual tokens of all temporal patches of a medium. */
+async function encode(fixtureName: string, { frames }: Medium, f16: boolean): Promise<Float32Array> {
+  const gpu = await testGpu();
+  const { device } = gpu;
+  const file = await openModelFile((await fixtureFiles(fixtureName)).mmproj);
+  const hyper = qwen2VlVisionHyper(file);
+  const { width, height } = frames[0]!;
+  const grid = frameGrid(width, height, hyper.patchSize, hyper.mergeSize);
+  const plan = new WeightPlan(file, device.limits.maxStorageBufferBindingSize);
+  const weights = qwen2VlVisionWeights(file, plan, hyper);
+  const frameOptions = { grid, slots: 2, maxRows: height, maxRgbPixels: width * height };
+  const ledger = await Ledger.create(device, [
+    ...plan.specs,
+    ...planFrames(frameOptions),
+    ...planVision(hyper, grid),
+    storage('tokens', 'activations', grid.tokens * hyper.outputWidth),
+  ]);
+  await plan.upload(device, ledger, () => {});
+  const input = await FrameInput.create(gpu, ledger, frameOptions);
+  const tokens = ledger.get('tokens');
+  const encoder = await VisionEncoder.create(gpu, ledger, { hyper, grid, weights, slots: 2, tokens, f16 });
+
+  const all: number[] = [];
+  for (let i = 0; i < frames.length; i += 2) {
+    const [first, second] = [frames[i]!, frames[i + 1]];
+    if (second) {
+      input.write(SLOT, 0, first);
+      input.write(SLOT, 1, second);
+    } else {
+      input.write(SLOT, 'both', first);
+    }
+    submit(device, 'encode', (pass) => encoder.record(pass, SLOT));
+    all.push(...(await downloadFloats(device, tokens)));
+  }
+  ledger.dispose();
+  return new Float32Array(all);
+}
+
+const media = fixtures().flatMap(({ name, cases }) =>
+  cases.flatMap((test) =>
+    test.media.map((medium, i) => ({ name: `${name}, ${test.name}, medium ${i}`, fixture: name, medium })),
+  ),
+);
+
+describe('visual tokens against transformers', () => {
+  it.each(media)('$name', async ({ name, fixture, medium }) => {
+    const difference = maxDifference(await encode(fixture, medium, false), medium.visualTokens);
+    console.log(`${name}: largest difference ${difference.toExponential(1)}`);
+    expect(difference).toBeLessThan(TOLERANCE.visualTokensF32);
+  });
+
+  it('in half-precision tiles', async (test) => {
+    test.skip(!(await testGpu()).features.f16, 'no shader-f16');
+    const { fixture, medium } = media[0]!;
+    const difference = maxDifference(await encode(fixture, medium, true), medium.visualTokens);
+    expect(difference).toBeLessThan(TOLERANCE.visualTokensF16);
+  });
+});
