@@ -119,7 +119,7 @@ describe('prune', () => {
     ];
     for (const [policy, tokens] of plan) {
       ring.configure({ policy, budget: { tokens } });
-      for (let frame = 0; frame < (policy === 'full' ? 24 : 40); frame++) {
+      for (let frame = 0; frame < (policy === 'full' ? 24 : 20); frame++) {
         await mirrored.makeRoom();
         expect(ring.counts.visual).toBeLessThanOrEqual(tokens - shape.tokensPerFrame);
         mirrored.put('visual');

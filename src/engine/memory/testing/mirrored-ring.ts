@@ -30,6 +30,8 @@ export class MirroredRing {
   readonly #ledger: Ledger;
   readonly #staging: GPUBuffer;
   readonly #rows: RandomRows;
+  /** Whether tokens were put since the last flush. */
+  #written = false;
 
   private constructor(gpu: Gpu, ledger: Ledger, ring: Ring, seed: number) {
     const { shape } = ring;
@@ -73,14 +75,16 @@ export class MirroredRing {
 
   /** Empties ring and mirror and checks that they agree. */
   async reset(): Promise<void> {
+    this.#flush();
     this.ring.reset();
     this.#clear();
     await this.check();
   }
 
-  /** Allocates `tokens` and writes random ones. */
+  /** Allocates `tokens` and puts random ones; they reach the GPU before it next works on the ring. */
   put(region: Region, tokens = this.shape.tokensPerFrame): void {
     const { kvHeads, capacity, kvFormat } = this.shape;
+    const words = rowWords(this.shape);
     const { firstSeq, freeHead, frame } = this.ring.allocate(region, tokens);
     for (let head = 0; head < this.heads; head++) {
       const layer = Math.floor(head / kvHeads);
@@ -89,14 +93,15 @@ export class MirroredRing {
         const value = this.#rows.draw(`value ${head}`);
         const key = this.#rows.draw(`key ${head} ${t}`);
         const row = (head % kvHeads) * capacity + slot;
-        this.#write(`ring.keys.${layer}`, this.keys[layer]!, row, rowAsWords(key, kvFormat));
-        this.#write(`ring.values.${layer}`, this.values[layer]!, row, rowAsWords(value, kvFormat));
+        this.keys[layer]!.set(rowAsWords(key, kvFormat), row * words);
+        this.values[layer]!.set(rowAsWords(value, kvFormat), row * words);
         const norm = Math.sqrt(value.reduce((sum, bits) => sum + halfValue(bits) ** 2, 0));
         const [normBits] = new Uint32Array(Float32Array.of(norm).buffer);
         const at = head * capacity + slot;
-        this.#write('ring.slots', this.slots, at, Uint32Array.of(firstSeq + t, frame, t, normBits!));
+        this.slots.set([firstSeq + t, frame, t, normBits!], at * SLOT_WORDS);
       }
     }
+    this.#written = true;
   }
 
   /**
@@ -105,9 +110,14 @@ export class MirroredRing {
    */
   async makeRoom(): Promise<boolean> {
     const { ring, shape, heads } = this;
+    if (ring.counts.visual + shape.tokensPerFrame <= ring.budget) {
+      expect(ring.makeRoom()).toBe(false);
+      return false;
+    }
+    this.#flush();
     const before = Array.from({ length: heads }, (_, head) => this.visualTokens(head));
     const tail = this.#freeTail();
-    if (!ring.makeRoom()) return false;
+    expect(ring.makeRoom()).toBe(true);
     const keep = pruneTarget(ring.budget, shape.tokensPerFrame);
     expect(ring.counts.visual).toBe(keep);
     const { slots } = await this.#download();
@@ -126,6 +136,7 @@ export class MirroredRing {
 
   /** Drops dialogue in ring and mirror and checks that they agree. */
   async dropDialogue(firstSeq: number, endSeq: number): Promise<number> {
+    this.#flush();
     const tail = this.#freeTail();
     const dropped = this.ring.dropDialogue(firstSeq, endSeq);
     for (let head = 0; head < this.heads; head++) {
@@ -135,8 +146,13 @@ export class MirroredRing {
     return dropped;
   }
 
-  /** Slots and free lists equal the mirror's, and each slot is either owned by one token or free, once. */
+  /**
+   * Slots and free lists equal the mirror's, and each slot is either owned by one token or free, once. What a
+   * free slot still says of a token that was rolled back is harmless: the slot is next given to the token with
+   * that very sequence number.
+   */
   async check(): Promise<void> {
+    this.#flush();
     const { slots, free } = await this.#download();
     expect(sameWords(slots, this.slots), 'slots').toBe(true);
     expect(sameWords(free, this.free), 'free lists').toBe(true);
@@ -152,11 +168,18 @@ export class MirroredRing {
         places.push(free[head * capacity + ((this.ring.nextSeq + i) % capacity)]!);
       }
       expect(new Set(places).size, 'owned and free slots').toBe(capacity);
+      for (let slot = 0; slot < capacity; slot++) {
+        const seq = slots[(head * capacity + slot) * SLOT_WORDS]!;
+        if (seq === EMPTY || seq < this.ring.nextSeq) continue;
+        expect(seq, 'rolled back').toBeLessThan(this.ring.nextSeq + capacity - used);
+        expect(free[head * capacity + (seq % capacity)], 'rolled back').toBe(slot);
+      }
     }
   }
 
   /** Every byte of keys and values is where it was put. */
   async checkRows(): Promise<void> {
+    this.#flush();
     for (let layer = 0; layer < this.shape.layers; layer++) {
       const rows = this.keys[layer]!.byteLength;
       const keys = await this.#read([[`ring.keys.${layer}`, rows]]);
@@ -216,10 +239,19 @@ export class MirroredRing {
     }
   }
 
-  #write(name: string, mirror: Uint32Array<ArrayBuffer>, row: number, words: Uint32Array): void {
-    const at = row * words.length;
-    mirror.set(words, at);
-    this.#device.queue.writeBuffer(this.#ledger.get(name), at * 4, mirror, at, words.length);
+  /** Brings the GPU's slots and rows up to what was put since it last worked on them. */
+  #flush(): void {
+    if (!this.#written) return;
+    const write = (name: string, words: Uint32Array<ArrayBuffer>) =>
+      this.#device.queue.writeBuffer(this.#ledger.get(name), 0, words);
+    write('ring.slots', this.slots);
+    this.keys.forEach((words, layer) => {
+      write(`ring.keys.${layer}`, words);
+    });
+    this.values.forEach((words, layer) => {
+      write(`ring.values.${layer}`, words);
+    });
+    this.#written = false;
   }
 
   async #download(): Promise<{ slots: Uint32Array; free: Uint32Array }> {
