@@ -53,7 +53,7 @@ export async function buildRingPrograms(gpu: Gpu, ledger: Ledger, shape: RingSha
       .add(
         { module: 'ring_tar_scores', conditions, constants },
         { ...shared, scores: layer.scores },
-        ({ tar, scanSlots }) => [tar ? Math.ceil(scanSlots / 16) : 0, kvHeads],
+        ({ tar, scanSlots }) => [tar ? Math.ceil(scanSlots / 64) : 0, kvHeads],
       );
   }
   prune.add(
