@@ -2,7 +2,7 @@
 
 import { ModelFormatError } from '../errors';
 import type { ModelFile } from '../gguf/model-file';
-import type { WeightPlan } from '../gpu/weights';
+import type { Matrix, WeightPlan } from '../gpu/weights';
 import type { NormWeights, VisionHyper, VisionWeights } from '../vision/encoder';
 
 /** Projectors of vision files that {@link qwen2VlVisionHyper} understands. */
@@ -109,21 +109,19 @@ function colour(file: ModelFile, key: string): [number, number, number] {
 function checkShapes(file: ModelFile, hyper: VisionHyper, weights: VisionWeights): void {
   const { embed, ffn, patchSize, mergeSize, outputWidth } = hyper;
   const merged = embed * mergeSize ** 2;
-  const expected: [what: string, matrix: { rows: number; cols: number }, rows: number, cols: number][] = [
-    ...weights.patch.map((matrix, i) => [`patch embedding ${i}`, matrix, embed, 3 * patchSize ** 2] as const),
-    ...weights.blocks.flatMap(({ qkv, out, fc1, fc2 }, i) => [
-      [`attention input ${i}`, qkv, 3 * embed, embed] as const,
-      [`attention output ${i}`, out, embed, embed] as const,
-      [`feed-forward input ${i}`, fc1, ffn, embed] as const,
-      [`feed-forward output ${i}`, fc2, embed, ffn] as const,
-    ]),
-    ['first merger matrix', weights.merger[0], merged, merged],
-    ['second merger matrix', weights.merger[1], outputWidth, merged],
-  ].map((entry) => [...entry] as [string, { rows: number; cols: number }, number, number]);
-  for (const [what, { rows, cols }, wantedRows, wantedCols] of expected) {
-    if (rows === wantedRows && cols === wantedCols) continue;
+  const check = (what: string, { rows, cols }: Matrix, wantedRows: number, wantedCols: number) => {
+    if (rows === wantedRows && cols === wantedCols) return;
     throw new ModelFormatError(
       `${file.metadata.fileName}: the ${what} is ${rows} × ${cols} where its metadata asks for ${wantedRows} × ${wantedCols}; the file is damaged or of another model.`,
     );
-  }
+  };
+  for (const matrix of weights.patch) check('patch embedding', matrix, embed, 3 * patchSize ** 2);
+  weights.blocks.forEach(({ qkv, out, fc1, fc2 }, i) => {
+    check(`attention input of block ${i}`, qkv, 3 * embed, embed);
+    check(`attention output of block ${i}`, out, embed, embed);
+    check(`feed-forward input of block ${i}`, fc1, ffn, embed);
+    check(`feed-forward output of block ${i}`, fc2, embed, ffn);
+  });
+  check('first merger matrix', weights.merger[0], merged, merged);
+  check('second merger matrix', weights.merger[1], outputWidth, merged);
 }
