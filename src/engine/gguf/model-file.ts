@@ -1,9 +1,9 @@
 // One GGUF file: its header checked and parsed, its tensors by name, their bytes on demand. What the names
 // mean is the business of `models/`; how the bytes are laid out for the GPU, of `weight-format.ts`.
-import { type GGUFTensorInfo, gguf } from '@huggingface/gguf';
-import { EngineError, ModelFormatError } from '../errors';
+import { ModelFormatError } from '../errors';
 import type { ByteSource } from './byte-source';
-import { Metadata, type MetadataValue } from './metadata';
+import { cutShort, damaged, readHeader, type TensorEntry } from './header';
+import { Metadata } from './metadata';
 import { type TensorType, tensorType } from './tensor-types';
 import { dequantise, type WeightFormat, weightFormat } from './weight-format';
 
@@ -91,110 +91,35 @@ export class ModelFile {
  *   type. Types that are known but not run fail in `ModelFile.weight`, so that any file can be listed.
  */
 export async function openModelFile(source: ByteSource, signal?: AbortSignal): Promise<ModelFile> {
-  const version = await checkPreamble(source, signal);
-  const header = await parseHeader(source, signal);
-  const values = Object.entries(header.metadata as Record<string, MetadataValue>);
-  const metadata = new Metadata(
-    source.name,
-    // The parser adds these three, which are no metadata of the file.
-    values.filter(([key]) => !['version', 'tensor_count', 'kv_count'].includes(key)),
-  );
-  // The parser pads what it has read with zeros, so a header that is cut shows only in where it would end.
-  const headerEnd = header.tensorInfoByteRange[1];
-  if (headerEnd > source.size) throw cutShort(source, 'its header is incomplete');
+  const header = await readHeader(source, signal);
+  const metadata = new Metadata(source.name, header.metadata);
   const alignment = metadata.number('general.alignment', 32);
   if (alignment < 8 || !Number.isInteger(Math.log2(alignment))) {
     throw damaged(source, `its alignment is ${alignment}, which is not a power of two from 8 on`);
   }
-  const dataOffset = Math.ceil(headerEnd / alignment) * alignment;
+  const dataOffset = Math.ceil(header.byteLength / alignment) * alignment;
   const tensors = new Map<string, TensorInfo>();
-  for (const raw of header.tensorInfos) {
-    if (tensors.has(raw.name)) throw damaged(source, `tensor "${raw.name}" is listed twice`);
-    tensors.set(raw.name, tensorInfo(source, raw, dataOffset, alignment));
+  for (const entry of header.tensors) {
+    if (tensors.has(entry.name)) throw damaged(source, `tensor "${entry.name}" is listed twice`);
+    tensors.set(entry.name, tensorInfo(source, entry, dataOffset, alignment));
   }
-  return new ModelFile(source, version, metadata, tensors);
-}
-
-const PREAMBLE_BYTES = 24;
-/** The shortest key and value (an empty key, its type, one byte), and the shortest tensor entry. */
-const MIN_VALUE_BYTES = 13;
-const MIN_TENSOR_BYTES = 24;
-
-/** Magic, version, and counts that can be true of a file of this size. Returns the version. */
-async function checkPreamble(source: ByteSource, signal?: AbortSignal): Promise<number> {
-  const bytes = await source.read(0, Math.min(PREAMBLE_BYTES, source.size), signal);
-  const start = new TextDecoder('latin1').decode(bytes);
-  if (!start.startsWith('GGUF')) {
-    throw new ModelFormatError(`${source.name} is not a GGUF file: ${whatItIs(start)}`);
-  }
-  if (bytes.length < PREAMBLE_BYTES) throw cutShort(source, 'its header is incomplete');
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const version = view.getUint32(4, true);
-  if (version !== 2 && version !== 3) {
-    const found = version & 0xffff ? `of GGUF version ${version}` : 'written for big-endian machines';
-    throw new ModelFormatError(
-      `${source.name} is ${found}; this engine reads versions 2 and 3, little-endian. Download a current file of the model.`,
-    );
-  }
-  const tensorCount = Number(view.getBigUint64(8, true));
-  const valueCount = Number(view.getBigUint64(16, true));
-  if (PREAMBLE_BYTES + tensorCount * MIN_TENSOR_BYTES + valueCount * MIN_VALUE_BYTES > source.size) {
-    throw cutShort(source, `${tensorCount} tensors and ${valueCount} values do not fit in that`);
-  }
-  return version;
-}
-
-function whatItIs(start: string): string {
-  if (start === '') return 'it is empty. Download it again.';
-  if (start.trimStart().startsWith('<')) return 'it is a web page. Check the address it was loaded from.';
-  if (start.startsWith('version https://git-lfs')) {
-    return 'it is a Git LFS pointer, not the model itself. Download the file behind it.';
-  }
-  return 'it does not begin with the letters GGUF. Choose a file that ends in .gguf.';
-}
-
-/** The parser takes an address and a fetch; it is given a fetch that serves the source's bytes. */
-async function parseHeader(source: ByteSource, signal?: AbortSignal) {
-  const serve = async (_address: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
-    const range = new Headers(init?.headers).get('range')?.match(/^bytes=(\d+)-(\d+)$/);
-    if (!range) throw new Error('the header parser asked for no range');
-    const start = Number(range[1]);
-    const length = Number(range[2]) + 1 - start;
-    // It reads ahead, so one piece past the end is asked for even of a sound file; a second never is.
-    if (start >= source.size + length) throw cutShort(source, 'its header is incomplete');
-    const bytes = await source.read(
-      Math.min(start, source.size),
-      Math.max(0, Math.min(length, source.size - start)),
-      signal,
-    );
-    return new Response(bytes, { status: 206 });
-  };
-  try {
-    return await gguf('https://model.invalid/file.gguf', { fetch: serve });
-  } catch (cause) {
-    if (cause instanceof EngineError || signal?.aborted) throw cause;
-    throw damaged(
-      source,
-      `its header cannot be read (${cause instanceof Error ? cause.message : cause})`,
-      cause,
-    );
-  }
+  return new ModelFile(source, header.version, metadata, tensors);
 }
 
 function tensorInfo(
   source: ByteSource,
-  raw: GGUFTensorInfo,
+  entry: TensorEntry,
   dataOffset: number,
   alignment: number,
 ): TensorInfo {
-  const { name } = raw;
-  const type = tensorType(raw.dtype);
+  const { name, offset } = entry;
+  const type = tensorType(entry.type);
   if (!type) {
     throw new ModelFormatError(
-      `${source.name}: tensor "${name}" is of unknown type ${raw.dtype}. Download the Q4_0 or Q8_0 file of the same model.`,
+      `${source.name}: tensor "${name}" is of unknown type ${entry.type}. Download the Q4_0 or Q8_0 file of the same model.`,
     );
   }
-  const shape = raw.shape.map(Number).reverse();
+  const shape = [...entry.dimensions].reverse();
   const cols = shape.at(-1) ?? 1;
   const elements = shape.reduce((product, dimension) => product * dimension, 1);
   if (elements === 0 || !Number.isSafeInteger(elements)) {
@@ -206,7 +131,6 @@ function tensorInfo(
       `tensor "${name}" has rows of ${cols} elements, which are no whole ${type.name} blocks of ${type.blockElements}`,
     );
   }
-  const offset = Number(raw.offset);
   if (offset % alignment !== 0) {
     throw damaged(source, `tensor "${name}" is not aligned to ${alignment} bytes`);
   }
@@ -216,14 +140,4 @@ function tensorInfo(
     throw cutShort(source, `tensor "${name}" ends at byte ${byteOffset + byteLength}`);
   }
   return { name, shape, rows: elements / cols, cols, type: type.name, byteOffset, byteLength };
-}
-
-function cutShort(source: ByteSource, what: string): ModelFormatError {
-  return new ModelFormatError(
-    `${source.name} is cut short at ${source.size} bytes: ${what}. Download it again.`,
-  );
-}
-
-function damaged(source: ByteSource, what: string, cause?: unknown): ModelFormatError {
-  return new ModelFormatError(`${source.name} is damaged: ${what}. Download it again.`, { cause });
 }
