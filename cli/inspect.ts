@@ -2,10 +2,23 @@
 import type { MetadataValue } from '../src/engine/gguf/metadata';
 import { openModelFile } from '../src/engine/gguf/model-file';
 import { nodeFileSource } from '../src/engine/gguf/node-file';
+import type { Command } from './command';
+import { count, table } from './table';
 
 /** Characters of a text, and items of a list, that are shown of a metadata value. */
 const SHOWN_CHARACTERS = 120;
 const SHOWN_ITEMS = 6;
+
+export const inspectCommand: Command = {
+  name: 'inspect',
+  summary: 'Print what a GGUF file holds.',
+  usage: 'FILE.gguf',
+  description:
+    'Prints the metadata of a GGUF file, its tensors (outermost dimension first) and their totals by type. Reads only the header.',
+  options: {},
+  operands: ['FILE.gguf'],
+  run: ({ operands }) => inspect(operands[0]!),
+};
 
 /**
  * Prints metadata and tensors of the GGUF file at `path`.
@@ -51,23 +64,4 @@ function shown(value: MetadataValue): string {
   }
   if (typeof value !== 'string') return String(value);
   return JSON.stringify(value.length > SHOWN_CHARACTERS ? `${value.slice(0, SHOWN_CHARACTERS)}…` : value);
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-/** Columns padded to their widest cell; those from `firstNumber` on hold numbers and stand flush right. */
-function table(head: readonly string[], rows: readonly (readonly string[])[], firstNumber: number): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) =>
-          column < firstNumber ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
-        )
-        .join('  '),
-    )
-    .join('\n');
 }

@@ -1,0 +1,33 @@
+// Frames for the command line: from .npy files, and from video files through ffmpeg.
+
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { RgbFrame } from '../src/engine/contract';
+import { InvalidInputError } from '../src/engine/errors';
+import { npyFrames, parseNpy } from '../src/npy';
+
+/** Pixels a side of a visual token, in Qwen2-VL: patches of 14, merged in pairs. */
+export const TOKEN_SIDE = 28;
+
+/**
+ * Frames of a uint8 array `[frames, height, width, 3]`.
+ * @throws InvalidInputError when there is no such file, it is of another shape, or holds no frame.
+ */
+export async function readFrames(path: string): Promise<readonly [RgbFrame, ...RgbFrame[]]> {
+  const name = basename(path);
+  const raw = await readFile(path).catch((cause: unknown) => {
+    throw new InvalidInputError(`${name} cannot be read at ${path}. Check the path.`, { cause });
+  });
+  const [first, ...rest] = npyFrames(parseNpy(new Uint8Array(raw), name), name);
+  if (!first || first.data.length === 0) throw new InvalidInputError(`${name} holds no frames.`);
+  return [first, ...rest];
+}
+
+/** The multiple of 28 nearest to a side in pixels, as Qwen2-VL's smart_resize rounds (halves to even). */
+export function nearestSide(pixels: number): number {
+  const tokens = pixels / TOKEN_SIDE;
+  const floor = Math.floor(tokens);
+  const half = tokens - floor === 0.5;
+  const rounded = half ? floor + (floor % 2) : Math.round(tokens);
+  return Math.max(1, rounded) * TOKEN_SIDE;
+}
