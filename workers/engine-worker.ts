@@ -61,7 +61,7 @@ class EngineHost {
       return 'dropped';
     }
     const result = await this.#session.watch(frame, timestampMs);
-    if (result === 'ingested') this.#rate.count(performance.now());
+    if (result !== 'dropped') this.#rate.count(performance.now());
     return result;
   }
 

@@ -31,8 +31,8 @@ export interface RgbFrame {
 /** A frame handed to `watch`. A VideoFrame is owned by the engine from then on, which closes it. */
 export type Frame = VideoFrame | RgbFrame;
 
-/** What became of a watched frame. */
-export type WatchResult = 'ingested' | 'dropped';
+/** What became of a watched frame: in memory; kept until its partner of the temporal patch comes; or let go. */
+export type WatchResult = 'ingested' | 'waiting' | 'dropped';
 
 /** Counts and bytes of the session's memory; all known to the CPU without reading the GPU. */
 export interface MemoryReport {
@@ -55,7 +55,10 @@ export interface MemoryReport {
   readonly framesDropped: number;
   /** Temporal patches (pairs of video frames) now waiting to be ingested. */
   readonly queued: number;
-  /** Milliseconds of the newest run of each stage: preprocess, encode, prefill, prune, decode. */
+  /**
+   * Milliseconds of the newest run of each stage: preprocess (a frame), encode and prefill (a temporal patch),
+   * prune, question (until the answer's first token), decode (a token).
+   */
   readonly stageMs: Readonly<Record<string, number>>;
   /** Timestamp of the newest ingested frame, or -1. */
   readonly newestTimestampMs: number;
@@ -76,8 +79,10 @@ export interface LoadProgress {
  */
 export interface Session {
   /**
-   * Takes one frame. Resolves when it is in memory, or was dropped because newer frames filled the queue.
-   * Await it to feed a file at the engine's own pace; ignore it for a live source.
+   * Takes one frame. The first of a temporal patch resolves at once, the second when both are in memory, or
+   * were dropped because newer frames filled the queue. Await it to feed a file at the engine's own pace;
+   * ignore it for a live source.
+   * @throws MemoryFullError under a policy that lets go of nothing; InvalidInputError for a bad frame.
    */
   watch(frame: Frame, timestampMs: number): Promise<WatchResult>;
   /**

@@ -82,7 +82,7 @@ async function build(
   options: ModelOptions & { readonly onProgress: (progress: LoadProgress) => void },
 ): Promise<Model> {
   const { device } = gpu;
-  const f16 = gpu.features.f16 && options.precision !== 'f32';
+  const matmul = { kernels: gpu.kernels, f16: gpu.features.f16 && options.precision !== 'f32' };
   const hyper = readDecoderHyper(modelFile);
   const visionHyper = qwen2VlVisionHyper(mmprojFile);
   if (visionHyper.outputWidth !== hyper.width) {
@@ -120,7 +120,7 @@ async function build(
   const plan: MemoryPlan = [
     ...textWeights.specs,
     ...visionWeights.specs,
-    ...planDecoder(hyper, blockTokens, ringShape.capacity),
+    ...planDecoder(hyper, blockTokens, ringShape.capacity, gpu.kernels),
     ...planRing(ringShape),
     ...planVision(visionHyper, grid),
     ...planFrames(frameOptions),
@@ -147,9 +147,9 @@ async function build(
         weights: encoderWeights,
         slots: QUEUED_FRAMES,
         tokens: ledger.get('decoder.hidden'),
-        f16,
+        matmul,
       }),
-      Decoder.create(gpu, ledger, { hyper, weights: decoderWeights, ring: ringShape, blockTokens, f16 }),
+      Decoder.create(gpu, ledger, { hyper, weights: decoderWeights, ring: ringShape, blockTokens, matmul }),
       Ring.create(gpu, ledger, ringShape, options.visualTokens),
     ]);
     options.onProgress({ stage: 'ready', fraction: 1, bytesDone, bytesTotal });

@@ -83,6 +83,39 @@ function reference(
   return y;
 }
 
+/** The plain version, through its buffer of scores. */
+async function attendPlainly(shape: Shape) {
+  const { device } = await testGpu();
+  const { heads, kvHeads, headDim, tokens, capacity, scanSlots } = shape;
+  const data = scene(shape);
+  const step = upload(device, stepWords(tokens, data.firstSeq, 0, scanSlots));
+  const scores = emptyBuffer(device, tokens * heads * capacity);
+  const y = emptyBuffer(device, tokens * heads * headDim);
+  const spec = {
+    conditions: { kv_f32: true },
+    constants: { heads, kv_heads: kvHeads, head_dim: headDim, capacity },
+  };
+  await runKernel(
+    device,
+    { module: 'attention_scores', ...spec },
+    {
+      step,
+      qkv: upload(device, data.qkv),
+      keys: upload(device, data.keys),
+      slots: upload(device, data.slots),
+      scores,
+    },
+    [Math.ceil(scanSlots / 64), tokens * heads],
+  );
+  await runKernel(
+    device,
+    { module: 'attention_values', ...spec },
+    { step, scores, values: upload(device, data.values), y },
+    [Math.ceil((tokens * heads * headDim) / 4 / 64)],
+  );
+  return { got: await downloadFloats(device, y), want: reference(shape, data) };
+}
+
 async function attend(shape: Shape, splits: number) {
   const { device } = await testGpu();
   const { heads, kvHeads, headDim, tokens, capacity, scanSlots } = shape;
@@ -120,6 +153,8 @@ describe('attention', () => {
     it(Object.entries(shape).join(' '), async () => {
       const { got, want } = await attend(shape, 1);
       expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
+      const plain = await attendPlainly(shape);
+      expect(maxDifference(plain.got, want)).toBeLessThan(TOLERANCE.kernelF32);
     });
   }
 

@@ -1,5 +1,6 @@
 // The decoder's lines in the memory plan: activations of one block, logits, and what a token comes back in.
 
+import type { Gpu } from '../gpu/device';
 import { type BufferSpec, storage } from '../gpu/memory-plan';
 import { planStep } from '../gpu/step';
 import type { DecoderHyper } from './hyper';
@@ -18,14 +19,21 @@ export function attentionSplits(capacity: number): number {
 /**
  * @param blockTokens most tokens a prefill block carries.
  * @param capacity slots of the ring.
+ * @param kernels which version will run.
  */
-export function planDecoder(hyper: DecoderHyper, blockTokens: number, capacity: number): BufferSpec[] {
+export function planDecoder(
+  hyper: DecoderHyper,
+  blockTokens: number,
+  capacity: number,
+  kernels: Gpu['kernels'],
+): BufferSpec[] {
   const { width, heads, kvHeads, headDim, ffnWidth, vocab } = hyper;
   const splits = attentionSplits(capacity);
   const block = (name: string, words: number) =>
     storage(`decoder.${name}`, 'activations', blockTokens * words);
   return [
     planStep('decoder.step'),
+    planStep('decoder.one'),
     storage('decoder.ids', 'control', blockTokens),
     storage('decoder.rotary', 'control', blockTokens * headDim),
     block('hidden', width),
@@ -34,8 +42,12 @@ export function planDecoder(hyper: DecoderHyper, blockTokens: number, capacity: 
     block('attended', heads * headDim),
     block('gate_up', 2 * ffnWidth),
     block('ffn', ffnWidth),
-    storage('decoder.sums', 'activations', splits * heads * headDim),
-    storage('decoder.extents', 'activations', splits * heads * 2),
+    ...(kernels === 'direct'
+      ? [block('scores', heads * capacity)]
+      : [
+          storage('decoder.sums', 'activations', splits * heads * headDim),
+          storage('decoder.extents', 'activations', splits * heads * 2),
+        ]),
     storage('decoder.last', 'activations', width),
     storage('decoder.logits', 'activations', vocab),
     ...Array.from(

@@ -5,7 +5,7 @@
 import type { Sampling } from '../contract';
 import type { Gpu } from '../gpu/device';
 import type { Ledger } from '../gpu/ledger';
-import type { BlockShape } from '../gpu/linear';
+import type { BlockShape, MatmulChoice } from '../gpu/linear';
 import type { Program } from '../gpu/program';
 import { type Step, writeStep } from '../gpu/step';
 import type { RingShape } from '../memory/ring-shape';
@@ -32,9 +32,10 @@ export interface Block {
   readonly choice?: Choice;
 }
 
-/** Shape of the decoder's programs: tokens of the block, and whether they come as ids. */
+/** Shape of the decoder's programs: tokens of the block, whether they come as ids, slots attention looks at. */
 export interface DecoderShape extends BlockShape {
   readonly embed: boolean;
+  readonly scanSlots: number;
 }
 
 export interface DecoderOptions {
@@ -42,8 +43,7 @@ export interface DecoderOptions {
   readonly weights: DecoderWeights;
   readonly ring: RingShape;
   readonly blockTokens: number;
-  /** Half-precision tiles in matrix products, where the device has `shader-f16`. */
-  readonly f16: boolean;
+  readonly matmul: MatmulChoice;
 }
 
 export class Decoder {
@@ -55,7 +55,7 @@ export class Decoder {
   readonly #ledger: Ledger;
   readonly #block: Program<DecoderShape>;
   readonly #step: Program<DecoderShape>;
-  readonly #head: Program<DecoderShape>;
+  readonly #head: Program<BlockShape>;
   /** Staging buffers not waiting to be read. */
   readonly #staging: GPUBuffer[];
 
@@ -63,7 +63,7 @@ export class Decoder {
     gpu: Gpu,
     ledger: Ledger,
     options: DecoderOptions,
-    programs: readonly [Program<DecoderShape>, Program<DecoderShape>, Program<DecoderShape>],
+    programs: readonly [Program<DecoderShape>, Program<DecoderShape>, Program<BlockShape>],
   ) {
     this.hyper = options.hyper;
     this.blockTokens = options.blockTokens;
@@ -76,9 +76,12 @@ export class Decoder {
 
   /** Compiles the programs. The ledger must hold the buffers of `planDecoder`, `planRing` and the weights. */
   static async create(gpu: Gpu, ledger: Ledger, options: DecoderOptions): Promise<Decoder> {
+    writeStep(gpu.device, ledger.get('decoder.one'), { tokens: 1 });
+    const block = blockProgram(gpu, ledger, options).build(gpu.device, 'prefill');
     const programs = await Promise.all([
-      blockProgram(gpu, ledger, options).build(gpu.device, 'prefill'),
-      stepProgram(gpu, ledger, options).build(gpu.device, 'decode'),
+      block,
+      // The plain kernels take one token as any other block.
+      gpu.kernels === 'direct' ? block : stepProgram(gpu, ledger, options).build(gpu.device, 'decode'),
       headProgram(gpu, ledger, options).build(gpu.device, 'head'),
     ]);
     return new Decoder(gpu, ledger, options, programs);
@@ -91,13 +94,14 @@ export class Decoder {
    */
   prefill(block: Block): (pass: GPUComputePassEncoder) => void {
     const { ids, positions, choice } = block;
+    const { scanSlots } = block.place;
     const tokens = positions.length;
     if (tokens > this.blockTokens) throw new Error(`A block holds ${this.blockTokens} tokens, not ${tokens}`);
     if (ids) this.#device.queue.writeBuffer(this.#ledger.get('decoder.ids'), 0, Uint32Array.from(ids));
     this.#write(block);
     return (pass) => {
-      this.#block.record(pass, { tokens, embed: ids !== undefined });
-      if (choice) this.#head.record(pass, { tokens, embed: false });
+      this.#block.record(pass, { tokens, embed: ids !== undefined, scanSlots });
+      if (choice) this.#head.record(pass, { tokens: 1 });
     };
   }
 
@@ -108,8 +112,8 @@ export class Decoder {
   decode(position: Position, place: Place, choice: Choice): Promise<number> {
     this.#write({ positions: [position], place, choice });
     return this.submitSampled('decode', (pass) => {
-      this.#step.record(pass, { tokens: 1, embed: true });
-      this.#head.record(pass, { tokens: 1, embed: false });
+      this.#step.record(pass, { tokens: 1, embed: true, scanSlots: place.scanSlots });
+      this.#head.record(pass, { tokens: 1 });
     });
   }
 

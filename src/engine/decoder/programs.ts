@@ -1,8 +1,9 @@
 // The decoder's computation as programs: a prefill block, a decode step, and the head that samples.
 
 import type { Gpu } from '../gpu/device';
+import type { KernelSpec } from '../gpu/kernel';
 import type { Ledger } from '../gpu/ledger';
-import { addMatmul, addMatvec } from '../gpu/linear';
+import { addMatmul, addMatvec, type BlockShape, reduction } from '../gpu/linear';
 import { type Binding, ProgramBuilder } from '../gpu/program';
 import { ringLayer } from '../memory/ring-shape';
 import { attentionSplits } from './buffers';
@@ -15,7 +16,7 @@ const ATTENTION_ROWS = 8;
 
 /** Embeddings (or what an encoder left in `decoder.hidden`) through every layer, keys and values into the ring. */
 export function blockProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions): Builder {
-  const { hyper, weights, f16 } = options;
+  const { hyper, weights, matmul } = options;
   const buffer = (name: string) => ledger.get(`decoder.${name}`);
   const step = buffer('step');
   const builder: Builder = new ProgramBuilder();
@@ -24,7 +25,7 @@ export function blockProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions):
     builder.add(
       {
         module: 'rms_norm',
-        conditions: { subgroups: gpu.features.subgroups },
+        conditions: reduction(gpu),
         constants: { width: hyper.width, epsilon: hyper.normEpsilon },
       },
       { step, x: buffer('hidden'), gain: ledger.get(gain), y: buffer('normed') },
@@ -32,25 +33,26 @@ export function blockProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions):
     );
   weights.layers.forEach((layer, index) => {
     norm(layer.attentionNorm);
-    addMatmul(builder, ledger, layer.qkv, { step, x: buffer('normed'), y: buffer('qkv'), f16 });
-    addCacheWrite(builder, gpu, ledger, options, index);
-    addAttention(builder, ledger, options, index, { y: buffer('attended') });
+    addMatmul(builder, ledger, layer.qkv, { step, x: buffer('normed'), y: buffer('qkv'), matmul });
+    addCacheWrite(builder, ledger, options, index);
+    if (gpu.kernels === 'direct') addPlainAttention(builder, ledger, options, index);
+    else addAttention(builder, ledger, options, index, { y: buffer('attended') });
     addMatmul(builder, ledger, layer.attentionOutput, {
       step,
       x: buffer('attended'),
       y: buffer('hidden'),
       epilogue: 'accumulate',
-      f16,
+      matmul,
     });
     norm(layer.ffnNorm);
-    addMatmul(builder, ledger, layer.gateUp, { step, x: buffer('normed'), y: buffer('gate_up'), f16 });
+    addMatmul(builder, ledger, layer.gateUp, { step, x: buffer('normed'), y: buffer('gate_up'), matmul });
     addSwiglu(builder, ledger, hyper.ffnWidth);
     addMatmul(builder, ledger, layer.down, {
       step,
       x: buffer('ffn'),
       y: buffer('hidden'),
       epilogue: 'accumulate',
-      f16,
+      matmul,
     });
   });
   return builder;
@@ -73,7 +75,7 @@ export function stepProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions): 
       norm: norm(layer.attentionNorm),
       subgroups,
     });
-    addCacheWrite(builder, gpu, ledger, options, index);
+    addCacheWrite(builder, ledger, options, index);
     if (splits === 1) {
       addAttention(builder, ledger, options, index, { y: buffer('attended') });
     } else {
@@ -106,21 +108,25 @@ export function stepProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions): 
 }
 
 /** The last token of the block through norm and head to logits, and the choice of the next token. */
-export function headProgram(gpu: Gpu, ledger: Ledger, { hyper, weights }: DecoderOptions): Builder {
+export function headProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions): ProgramBuilder<BlockShape> {
+  const { hyper, weights, matmul } = options;
   const { subgroups } = gpu.features;
   const buffer = (name: string) => ledger.get(`decoder.${name}`);
   const step = buffer('step');
-  const builder: Builder = new ProgramBuilder();
+  const builder = new ProgramBuilder<BlockShape>();
   builder.add(
     {
       module: 'rms_norm',
-      conditions: { last_token: true, subgroups },
+      conditions: { last_token: true, ...reduction(gpu) },
       constants: { width: hyper.width, epsilon: hyper.normEpsilon },
     },
     { step, x: buffer('hidden'), gain: ledger.get(weights.outputNorm), y: buffer('last') },
     [1],
   );
-  addMatvec(builder, ledger, weights.head, { x: buffer('last'), y: buffer('logits'), subgroups });
+  const [x, y] = [buffer('last'), buffer('logits')];
+  if (gpu.kernels === 'direct')
+    addMatmul(builder, ledger, weights.head, { step: buffer('one'), x, y, matmul });
+  else addMatvec(builder, ledger, weights.head, { x, y, subgroups });
   builder.add(
     { module: 'sample', constants: { vocab: hyper.vocab } },
     { step, logits: buffer('logits'), ids: buffer('ids') },
@@ -129,17 +135,17 @@ export function headProgram(gpu: Gpu, ledger: Ledger, { hyper, weights }: Decode
   return builder;
 }
 
-function addEmbedding(builder: Builder, ledger: Ledger, { weights, hyper }: DecoderOptions): void {
+function addEmbedding(builder: Builder, ledger: Ledger, { weights }: DecoderOptions): void {
   for (const part of weights.embedding.parts) {
     builder.add(
       {
         module: 'embed_rows',
         conditions: { [`w_${part.format}`]: true },
-        constants: { weight_rows: part.rows, weight_cols: hyper.width, first_row: part.firstRow },
       },
       {
         step: ledger.get('decoder.step'),
         weights: ledger.get(part.buffer),
+        shape: ledger.get(part.shape),
         ids: ledger.get('decoder.ids'),
         y: ledger.get('decoder.hidden'),
       },
@@ -148,21 +154,11 @@ function addEmbedding(builder: Builder, ledger: Ledger, { weights, hyper }: Deco
   }
 }
 
-function addCacheWrite(
-  builder: Builder,
-  gpu: Gpu,
-  ledger: Ledger,
-  { hyper, ring }: DecoderOptions,
-  layer: number,
-): void {
-  const { heads, kvHeads, headDim } = hyper;
-  const { keys, values, slots, free } = ringLayer(ledger, ring, layer);
+function addCacheWrite(builder: Builder, ledger: Ledger, options: DecoderOptions, layer: number): void {
+  const { heads, kvHeads, headDim } = options.hyper;
+  const { keys, values, slots, free } = ringLayer(ledger, options.ring, layer);
   builder.add(
-    {
-      module: 'cache_write',
-      conditions: { kv_f32: ring.kvFormat === 'f32', subgroups: gpu.features.subgroups },
-      constants: { heads, kv_heads: kvHeads, head_dim: headDim, capacity: ring.capacity },
-    },
+    { module: 'cache_write', ...attentionSpec(options) },
     {
       step: ledger.get('decoder.step'),
       qkv: ledger.get('decoder.qkv'),
@@ -172,28 +168,55 @@ function addCacheWrite(
       slots,
       free,
     },
-    ({ tokens }) => [heads + kvHeads, tokens],
+    ({ tokens }) => [Math.ceil(((heads + kvHeads) * headDim) / 8 / 64), tokens],
   );
+}
+
+/** The two plain kernels, through a buffer of scores. */
+function addPlainAttention(builder: Builder, ledger: Ledger, options: DecoderOptions, layer: number): void {
+  const { heads, headDim } = options.hyper;
+  const { keys, values, slots } = ringLayer(ledger, options.ring, layer);
+  const step = ledger.get('decoder.step');
+  const scores = ledger.get('decoder.scores');
+  builder.add(
+    { module: 'attention_scores', ...attentionSpec(options) },
+    { step, qkv: ledger.get('decoder.qkv'), keys, slots, scores },
+    ({ tokens, scanSlots }) => [Math.ceil(scanSlots / 64), tokens * heads],
+  );
+  builder.add(
+    { module: 'attention_values', ...attentionSpec(options) },
+    { step, scores, values, y: ledger.get('decoder.attended') },
+    ({ tokens }) => [Math.ceil((tokens * heads * headDim) / 4 / 64)],
+  );
+}
+
+function attentionSpec({ hyper, ring }: DecoderOptions): Pick<KernelSpec, 'conditions' | 'constants'> {
+  return {
+    conditions: { kv_f32: ring.kvFormat === 'f32' },
+    constants: {
+      heads: hyper.heads,
+      kv_heads: hyper.kvHeads,
+      head_dim: hyper.headDim,
+      capacity: ring.capacity,
+    },
+  };
 }
 
 /** With `y`, the attended values are written straight; with `sums` and `extents`, the slots are split. */
 function addAttention(
   builder: Builder,
   ledger: Ledger,
-  { hyper, ring }: DecoderOptions,
+  options: DecoderOptions,
   layer: number,
   output: Readonly<Record<string, Binding>>,
 ): void {
-  const { heads, kvHeads, headDim } = hyper;
+  const { heads, kvHeads } = options.hyper;
   const split = 'sums' in output;
-  const splits = split ? attentionSplits(ring.capacity) : 1;
-  const { keys, values, slots } = ringLayer(ledger, ring, layer);
+  const splits = split ? attentionSplits(options.ring.capacity) : 1;
+  const { keys, values, slots } = ringLayer(ledger, options.ring, layer);
+  const { conditions, constants } = attentionSpec(options);
   builder.add(
-    {
-      module: 'attention',
-      conditions: { kv_f32: ring.kvFormat === 'f32', split },
-      constants: { heads, kv_heads: kvHeads, head_dim: headDim, capacity: ring.capacity },
-    },
+    { module: 'attention', conditions: { ...conditions, split }, constants },
     {
       step: ledger.get('decoder.step'),
       qkv: ledger.get('decoder.qkv'),

@@ -15,6 +15,11 @@ export interface Gpu {
   readonly features: DeviceFeatures;
   /** Vendor, architecture and description as the adapter gives them, for logs and reports. */
   readonly adapterName: string;
+  /**
+   * `tiled` kernels share reads through workgroup memory, as GPUs want it; `direct` ones use neither that nor
+   * barriers: the plain versions, and on SwiftShader several times faster to run and to compile.
+   */
+  readonly kernels: 'tiled' | 'direct';
   /** Smallest and largest subgroup this device may run; 0 where subgroups are not offered. */
   readonly subgroupSizes: readonly [number, number];
 }
@@ -55,6 +60,7 @@ export async function openDevice(gpu: GPU | undefined): Promise<Gpu> {
       subgroups,
       timestamps: device.features.has('timestamp-query'),
     },
+    kernels: info.architecture === 'swiftshader' ? 'direct' : 'tiled',
     adapterName: [info.vendor, info.architecture, info.description].filter(Boolean).join(' · '),
     subgroupSizes: subgroups ? [info.subgroupMinSize, info.subgroupMaxSize] : [0, 0],
   };

@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { dequantise, repack, type WeightFormat, weightBytes } from '../gguf/weight-format';
 import { TOLERANCE } from '../testing/tolerance';
+import type { Gpu } from './device';
 import type { Ledger } from './ledger';
 import { addMatmul, addMatvec, type BlockShape, type Epilogue } from './linear';
 import { ProgramBuilder, submit } from './program';
@@ -17,7 +18,7 @@ import {
   upload,
 } from './testing/harness';
 import { randomWeights } from './testing/random-weights';
-import type { Matrix } from './weights';
+import { type Matrix, partShape } from './weights';
 
 const FORMATS: readonly WeightFormat[] = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0'];
 
@@ -33,7 +34,9 @@ function testMatrix(device: GPUDevice, format: WeightFormat, rows: number, cols:
     const words = repack(format, raw, count, cols);
     expect(words.byteLength).toBe(weightBytes(format, count, cols));
     buffers.set(`part.${firstRow}`, upload(device, words));
-    parts.push({ buffer: `part.${firstRow}`, format, firstRow, rows: count });
+    const part = { buffer: `part.${firstRow}`, format, firstRow, rows: count, shape: `shape.${firstRow}` };
+    buffers.set(part.shape, upload(device, partShape(part, cols, rows)));
+    parts.push(part);
   }
   const bias = randomFloats(rows, 7);
   buffers.set('bias', upload(device, bias));
@@ -64,16 +67,21 @@ function product(
 async function matmul(
   format: WeightFormat,
   [tokens, rows, cols]: readonly [number, number, number],
-  options: { f16?: boolean; split?: number; epilogue?: Epilogue } = {},
+  {
+    kernels = 'tiled',
+    f16 = false,
+    split,
+    epilogue,
+  }: { kernels?: Gpu['kernels']; f16?: boolean; split?: number; epilogue?: Epilogue } = {},
 ) {
   const { device } = await testGpu();
-  const { matrix, values, bias, ledger } = testMatrix(device, format, rows, cols, options.split);
+  const { matrix, values, bias, ledger } = testMatrix(device, format, rows, cols, split);
   const x = randomFloats(tokens * cols, 3);
   const before = randomFloats(tokens * rows, 5);
   const y = upload(device, before);
   const step = upload(device, Uint32Array.of(tokens, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
   const builder = new ProgramBuilder<BlockShape>();
-  addMatmul(builder, ledger, matrix, { step, x: upload(device, x), y, ...options });
+  addMatmul(builder, ledger, matrix, { step, x: upload(device, x), y, epilogue, matmul: { kernels, f16 } });
   const program = await builder.build(device, 'test');
   submit(device, 'test', (pass) => program.record(pass, { tokens }));
   return { got: await downloadFloats(device, y), want: product(x, values, bias, tokens, rows, cols), before };
@@ -89,6 +97,8 @@ describe('matmul', () => {
       it(`${format} ${shape.join('×')}`, async () => {
         const { got, want } = await matmul(format, shape);
         expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
+        const plain = await matmul(format, shape, { kernels: 'direct' });
+        expect(maxDifference(plain.got, want)).toBeLessThan(TOLERANCE.kernelF32);
       });
     }
   }
@@ -132,7 +142,7 @@ describe('matmul', () => {
     it(`half-precision tiles, ${format}`, async ({ skip }) => {
       const { features } = await testGpu();
       skip(!features.f16, 'skipped: no shader-f16');
-      const plain = await matmul(format, [33, 70, 96]);
+      const plain = await matmul(format, [33, 70, 96], { kernels: 'direct' });
       const { got } = await matmul(format, [33, 70, 96], { f16: true });
       expect(maxDifference(got, plain.got)).toBeLessThan(TOLERANCE.kernelF16);
     });
@@ -203,11 +213,11 @@ describe('embed_rows', () => {
         {
           module: 'embed_rows',
           conditions: { [`w_${format}`]: true },
-          constants: { weight_rows: vocab, weight_cols: cols },
         },
         {
           step: upload(device, Uint32Array.of(ids.length, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
           weights: upload(device, repack(format, raw, vocab, cols)),
+          shape: upload(device, Uint32Array.of(vocab, cols, 0, vocab)),
           ids: upload(device, ids),
           y,
         },

@@ -1,5 +1,6 @@
 // A matrix product as dispatches: one a part of the matrix, each writing its own columns of the output.
 
+import type { Gpu } from './device';
 import type { KernelSpec } from './kernel';
 import type { Ledger } from './ledger';
 import type { Binding, ProgramBuilder } from './program';
@@ -21,34 +22,44 @@ export interface Product {
   /** `[tokens, matrix.rows]` f32; `accumulate` adds to what it holds. */
   readonly y: Binding;
   readonly epilogue?: Epilogue;
-  /** Tiles in half precision: faster where the device has `shader-f16`, at half the precision of x and w. */
-  readonly f16?: boolean;
+  readonly matmul: MatmulChoice;
 }
 
-/** Side of a tile of `shaders/matmul.wesl`. */
-const TILE = 32;
+/** Which version of the kernel runs. */
+export interface MatmulChoice {
+  readonly kernels: Gpu['kernels'];
+  /** Tiles in half precision: faster where the device has `shader-f16`, at half the precision of x and w. */
+  readonly f16: boolean;
+}
+
+/** Conditions that choose how a workgroup sums; see shaders/lib/reduce.wesl. */
+export function reduction({ kernels, features }: Gpu): Record<string, boolean> {
+  return kernels === 'direct' ? { direct: true } : { subgroups: features.subgroups };
+}
+
+/** Tokens and outputs of one workgroup. */
+const TILE = { tiled: { tokens: 32, rows: 32 }, direct: { tokens: 4, rows: 256 } } as const;
 
 /** Appends y = act(x · Wᵀ + bias) for a block of tokens. */
 export function addMatmul<S extends BlockShape>(
   builder: ProgramBuilder<S>,
   ledger: Ledger,
   matrix: Matrix,
-  { step, x, y, epilogue, f16 = false }: Product,
+  { step, x, y, epilogue, matmul: { kernels, f16 } }: Product,
 ): void {
   for (const part of matrix.parts) {
     const spec: KernelSpec = {
-      module: 'matmul',
+      module: kernels === 'tiled' ? 'matmul' : 'matmul_direct',
       conditions: {
         [`w_${part.format}`]: true,
         bias: matrix.bias !== undefined,
-        f16_tiles: f16,
+        f16_tiles: f16 && kernels === 'tiled',
         ...(epilogue ? { [epilogue]: true } : {}),
       },
-      constants: { ...shapeOf(matrix, part), out_stride: matrix.rows, out_offset: part.firstRow },
     };
     builder.add(spec, { step, x, y, ...operands(ledger, matrix, part) }, ({ tokens }) => [
-      Math.ceil(part.rows / TILE),
-      Math.ceil(tokens / TILE),
+      Math.ceil(part.rows / TILE[kernels].rows),
+      Math.ceil(tokens / TILE[kernels].tokens),
     ]);
   }
 }
@@ -82,11 +93,7 @@ export function addMatvec<S>(
         norm: norm !== undefined,
         subgroups,
       },
-      constants: {
-        ...shapeOf(matrix, part),
-        out_offset: part.firstRow,
-        ...(norm ? { epsilon: norm.epsilon } : {}),
-      },
+      constants: norm ? { epsilon: norm.epsilon } : {},
     };
     const groups = Math.ceil(part.rows / 4);
     builder.add(spec, { x, y, ...(norm ? { gain: norm.gain } : {}), ...operands(ledger, matrix, part) }, [
@@ -96,12 +103,7 @@ export function addMatvec<S>(
   }
 }
 
-function shapeOf(matrix: Matrix, part: MatrixPart): Record<string, number> {
-  return { weight_rows: part.rows, weight_cols: matrix.cols };
-}
-
 function operands(ledger: Ledger, matrix: Matrix, part: MatrixPart): Record<string, Binding> {
-  const weights = ledger.get(part.buffer);
-  if (!matrix.bias) return { weights };
-  return { weights, bias: ledger.get(matrix.bias) };
+  const weights = { weights: ledger.get(part.buffer), shape: ledger.get(part.shape) };
+  return matrix.bias ? { ...weights, bias: ledger.get(matrix.bias) } : weights;
 }

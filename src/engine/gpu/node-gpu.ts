@@ -19,13 +19,14 @@ const instances: GPU[] = [];
 /**
  * Dawn's WebGPU entry point. RINGSIDE_GPU chooses the driver: `swiftshader`, `lavapipe`, `native` (whatever
  * the machine has), or unset: native if it finds an adapter, else the first software driver installed.
+ * @param flags for Dawn, such as `disable-dawn-features=timestamp_quantization`.
  * @throws Error when the driver asked for is not installed.
  */
-export async function openNodeGpu(): Promise<GPU> {
+export async function openNodeGpu(flags: readonly string[] = []): Promise<GPU> {
   Object.assign(globalThis, globals);
   const wanted = process.env.RINGSIDE_GPU ?? '';
   if (wanted === '' || wanted === 'native') {
-    const native = open();
+    const native = open(flags);
     if (wanted === 'native' || (await native.requestAdapter())) return native;
   }
   const names = wanted === '' ? Object.keys(SOFTWARE_DRIVERS) : [wanted];
@@ -37,11 +38,11 @@ export async function openNodeGpu(): Promise<GPU> {
   }
   process.env.VK_DRIVER_FILES = driver;
   process.env.VK_ICD_FILENAMES = driver;
-  return open();
+  return open(flags);
 }
 
-function open(): GPU {
-  const gpu = create([]);
+function open(flags: readonly string[]): GPU {
+  const gpu = create([...flags]);
   instances.push(gpu);
   return gpu;
 }

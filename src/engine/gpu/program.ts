@@ -34,6 +34,13 @@ export class ProgramBuilder<S = void> {
     return this;
   }
 
+  /** The dispatches whose kernels `wanted` accepts, for benchmarks of a part. */
+  select(wanted: (spec: KernelSpec) => boolean): ProgramBuilder<S> {
+    const part = new ProgramBuilder<S>();
+    for (const { spec, bindings, grid } of this.#stages) if (wanted(spec)) part.add(spec, bindings, grid);
+    return part;
+  }
+
   /** @throws ShaderError when a kernel does not compile. */
   async build(device: GPUDevice, label: string): Promise<Program<S>> {
     const dispatches = await Promise.all(

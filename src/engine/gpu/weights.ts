@@ -14,6 +14,8 @@ export interface MatrixPart {
   /** Where these rows stand in the whole matrix. */
   readonly firstRow: number;
   readonly rows: number;
+  /** Uniform with this part's shape, `[rows, cols, firstRow, rows of the whole]`; see shaders/lib/weights.wesl. */
+  readonly shape: string;
 }
 
 /** A weight matrix `[rows, cols]`, optionally with a bias `[rows]`. */
@@ -52,6 +54,7 @@ export class WeightPlan {
   readonly specs: BufferSpec[] = [];
   readonly #file: ModelFile;
   readonly #maxBindingBytes: number;
+  readonly #matrices: Matrix[] = [];
   readonly #pieces: Piece[] = [];
   readonly #vectors: VectorLoad[] = [];
 
@@ -93,7 +96,10 @@ export class WeightPlan {
       for (const part of this.#partsOf(run, firstRow)) parts.push(part);
       firstRow += run.tensors.reduce((sum, { rows }) => sum + rows, 0);
     }
-    return { rows: firstRow, cols, parts, bias: biases.length > 0 ? this.vector(biases) : undefined };
+    const bias = biases.length > 0 ? this.vector(biases) : undefined;
+    const matrix = { rows: firstRow, cols, parts, bias };
+    this.#matrices.push(matrix);
+    return matrix;
   }
 
   /** Buffer name of the named tensors joined end to end, as f32. */
@@ -125,6 +131,11 @@ export class WeightPlan {
         onBytes(tensor.byteLength);
       }
     }
+    for (const { parts, cols, rows } of this.#matrices) {
+      for (const part of parts) {
+        device.queue.writeBuffer(ledger.get(part.shape), 0, partShape(part, cols, rows));
+      }
+    }
     for (const piece of this.#pieces) await this.#uploadPiece(device, ledger, piece, onBytes);
   }
 
@@ -153,8 +164,10 @@ export class WeightPlan {
         format,
         firstRow: firstRow + start,
         rows: Math.min(rowsAPart, rows - start),
+        shape: `weights.${this.#file.source.name}.${tensors[0]!.name}.${start}.shape`,
       };
       parts.push(part);
+      this.specs.push({ name: part.shape, kind: 'uniform', purpose: 'weights', bytes: 16 });
       this.specs.push(storage(part.buffer, 'weights', weightBytes(format, part.rows, cols) / 4));
       let tensorStart = 0;
       for (const tensor of tensors) {
@@ -201,6 +214,11 @@ export class WeightPlan {
       onBytes(count * rowBytes);
     }
   }
+}
+
+/** What shaders/lib/weights.wesl calls Shape. */
+export function partShape(part: MatrixPart, cols: number, allRows: number): Uint32Array<ArrayBuffer> {
+  return Uint32Array.of(part.rows, cols, part.firstRow, allRows);
 }
 
 /** A tensor of any rank as outermost dimension × all the others: a convolution as the product over its window. */

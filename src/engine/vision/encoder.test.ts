@@ -18,7 +18,7 @@ import { FrameInput, planFrames } from './frame-input';
 const SLOT = 1;
 
 /** Visual tokens of all temporal patches of a medium. */
-async function encode(fixtureName: string, { frames }: Medium, f16: boolean): Promise<Float32Array> {
+async function encode(fixtureName: string, { frames }: Medium, f16 = false): Promise<Float32Array> {
   const gpu = await testGpu();
   const { device } = gpu;
   const file = await openModelFile((await fixtureFiles(fixtureName)).mmproj);
@@ -37,7 +37,8 @@ async function encode(fixtureName: string, { frames }: Medium, f16: boolean): Pr
   await plan.upload(device, ledger, () => {});
   const input = await FrameInput.create(gpu, ledger, frameOptions);
   const tokens = ledger.get('tokens');
-  const encoder = await VisionEncoder.create(gpu, ledger, { hyper, grid, weights, slots: 2, tokens, f16 });
+  const matmul = { kernels: gpu.kernels, f16 };
+  const encoder = await VisionEncoder.create(gpu, ledger, { hyper, grid, weights, slots: 2, tokens, matmul });
 
   const all: number[] = [];
   for (let i = 0; i < frames.length; i += 2) {
@@ -63,7 +64,7 @@ const media = fixtures().flatMap(({ name, cases }) =>
 
 describe('visual tokens against transformers', () => {
   it.each(media)('$name', async ({ name, fixture, medium }) => {
-    const difference = maxDifference(await encode(fixture, medium, false), medium.visualTokens);
+    const difference = maxDifference(await encode(fixture, medium), medium.visualTokens);
     console.log(`${name}: largest difference ${difference.toExponential(1)}`);
     expect(difference).toBeLessThan(TOLERANCE.visualTokensF32);
   });

@@ -3,7 +3,7 @@
 
 import type { Gpu } from '../gpu/device';
 import type { Ledger } from '../gpu/ledger';
-import { addMatmul, type BlockShape, type Epilogue } from '../gpu/linear';
+import { addMatmul, type BlockShape, type Epilogue, type MatmulChoice } from '../gpu/linear';
 import { type BufferSpec, storage } from '../gpu/memory-plan';
 import { type Binding, type Program, ProgramBuilder } from '../gpu/program';
 import { planStep, writeStep } from '../gpu/step';
@@ -68,8 +68,7 @@ export interface VisionEncoderOptions {
   readonly slots: number;
   /** Receives the visual tokens, `[grid.tokens, outputWidth]` f32. */
   readonly tokens: Binding;
-  /** Matrix products in half precision, where the device has `shader-f16`. */
-  readonly f16: boolean;
+  readonly matmul: MatmulChoice;
 }
 
 const PIXELS = ['vision.pixels.0', 'vision.pixels.1'] as const;
@@ -165,13 +164,13 @@ function inputProgram(ledger: Ledger, { hyper, grid }: VisionEncoderOptions, slo
 }
 
 function towerProgram(ledger: Ledger, options: VisionEncoderOptions): ProgramBuilder<BlockShape> {
-  const { hyper, grid, weights, f16 } = options;
+  const { hyper, grid, weights, matmul } = options;
   const { embed, heads } = hyper;
   const { patches } = grid;
   const builder = new ProgramBuilder<BlockShape>();
   const [stream, normed, wide] = [ledger.get(STREAM), ledger.get(NORMED), ledger.get(WIDE)];
   const product = (matrix: Matrix, x: Binding, y: Binding, epilogue?: Epilogue) =>
-    addMatmul(builder, ledger, matrix, { step: ledger.get(PATCH_STEP), x, y, epilogue, f16 });
+    addMatmul(builder, ledger, matrix, { step: ledger.get(PATCH_STEP), x, y, epilogue, matmul });
   const shape = { width: embed, head_dim: embed / heads };
 
   product(weights.patch[0], ledger.get(PIXELS[0]), stream);
@@ -183,10 +182,11 @@ function towerProgram(ledger: Ledger, options: VisionEncoderOptions): ProgramBui
       Math.ceil(embed / 64),
       patches,
     ]);
+    const tiled = matmul.kernels === 'tiled';
     builder.add(
-      { module: 'vision_attention', constants: shape },
+      { module: tiled ? 'vision_attention' : 'vision_attention_direct', constants: shape },
       { step: ledger.get(PATCH_STEP), qkv: wide, y: normed },
-      [Math.ceil(patches / ATTENTION_SIDE), heads],
+      tiled ? [Math.ceil(patches / ATTENTION_SIDE), heads] : [Math.ceil(embed / 4 / 64), patches],
     );
     product(block.out, normed, stream, 'accumulate');
     addLayerNorm(builder, ledger, options, block.norm2);
@@ -198,7 +198,7 @@ function towerProgram(ledger: Ledger, options: VisionEncoderOptions): ProgramBui
 
 /** Patches stand in the order of merge blocks, so each block's normed rows are one row of the merger's input. */
 function mergerProgram(ledger: Ledger, options: VisionEncoderOptions): ProgramBuilder<BlockShape> {
-  const { weights, tokens, f16 } = options;
+  const { weights, tokens, matmul } = options;
   const builder = new ProgramBuilder<BlockShape>();
   const step = ledger.get(TOKEN_STEP);
   const wide = ledger.get(WIDE);
@@ -208,9 +208,9 @@ function mergerProgram(ledger: Ledger, options: VisionEncoderOptions): ProgramBu
     x: ledger.get(NORMED),
     y: wide,
     epilogue: 'gelu',
-    f16,
+    matmul,
   });
-  addMatmul(builder, ledger, weights.merger[1], { step, x: wide, y: tokens, f16 });
+  addMatmul(builder, ledger, weights.merger[1], { step, x: wide, y: tokens, matmul });
   return builder;
 }
 
@@ -218,11 +218,15 @@ function mergerProgram(ledger: Ledger, options: VisionEncoderOptions): ProgramBu
 function addLayerNorm(
   builder: ProgramBuilder<BlockShape>,
   ledger: Ledger,
-  { hyper, grid }: VisionEncoderOptions,
+  { hyper, grid, matmul }: VisionEncoderOptions,
   { gain, bias }: NormWeights,
 ): void {
   builder.add(
-    { module: 'layer_norm', constants: { width: hyper.embed, epsilon: hyper.epsilon } },
+    {
+      module: 'layer_norm',
+      conditions: { direct: matmul.kernels === 'direct' },
+      constants: { width: hyper.embed, epsilon: hyper.epsilon },
+    },
     { x: ledger.get(STREAM), y: ledger.get(NORMED), gain: ledger.get(gain), bias: ledger.get(bias) },
     [grid.patches],
   );

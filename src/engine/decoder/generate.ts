@@ -1,0 +1,62 @@
+// Decoding: token after token, several steps submitted ahead of the one being read, so that the way back
+// from the GPU never stalls it.
+
+import { STEPS_IN_FLIGHT } from './buffers';
+import type { Choice, Decoder, Place } from './decoder';
+import { textPositions } from './rotary';
+
+export interface GenerateOptions {
+  readonly decoder: Decoder;
+  /** Token already sampled from the prompt; the first of the answer. */
+  readonly firstId: number;
+  /** Position that token takes. */
+  readonly position: number;
+  /** Hands out the next slot of the ring. */
+  readonly place: () => Place;
+  readonly sampling: Choice['sampling'];
+  /** Most tokens to yield. */
+  readonly limit: number;
+  /** Ends the answer without yielding the token. */
+  readonly isEnd: (id: number) => boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** What generation leaves behind. */
+export interface Generated {
+  /** Tokens of the answer, without the end token. */
+  readonly ids: readonly number[];
+  /** Steps that ran: so many tokens, from the first on and perhaps beyond the answer's end, are in the ring. */
+  readonly cached: number;
+}
+
+/**
+ * Yields token ids as they are read. However it ends — end token, limit, abort, or the consumer leaving —
+ * `onEnd` is called once nothing is in flight any more.
+ */
+export async function* generate(
+  { decoder, firstId, position, place, sampling, limit, isEnd, signal }: GenerateOptions,
+  onEnd: (generated: Generated) => void,
+): AsyncGenerator<number, void> {
+  const ids: number[] = [];
+  const inFlight: Promise<number>[] = [];
+  let cached = 0;
+  const submit = () => {
+    const [at] = textPositions(position + cached, 1);
+    cached++;
+    inFlight.push(decoder.decode(at!, place(), { sampling, draw: cached }));
+  };
+  try {
+    for (let id = firstId; !isEnd(id) && !signal?.aborted; ) {
+      // The last token needs no step: nothing is asked of what would follow it.
+      while (inFlight.length < STEPS_IN_FLIGHT && cached + 1 < limit) submit();
+      ids.push(id);
+      yield id;
+      const next = inFlight.shift();
+      if (!next) break;
+      id = await next;
+    }
+  } finally {
+    await Promise.allSettled(inFlight);
+    onEnd({ ids, cached });
+  }
+}

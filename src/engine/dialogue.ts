@@ -1,0 +1,64 @@
+// Which text of the conversation can be let go, and in what order: whole turns, oldest first. Pure
+// bookkeeping over sequence numbers; the ring does the releasing.
+
+/** Consecutive sequence numbers: first ≤ seq < end. */
+export interface SeqRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Turns with no frames between them, and the tokens that close the frames before and open those after. */
+interface Exchange {
+  closing?: SeqRange;
+  turns: SeqRange[];
+  opening?: SeqRange;
+}
+
+/**
+ * The turns held in memory. Between frames stands: [vision end] question answer … question answer
+ * [vision start]. While turns of an exchange remain, its markers must; when the last has gone they go too, and
+ * the frames before and after become one video.
+ */
+export class Dialogue {
+  #exchanges: Exchange[] = [];
+
+  get turns(): number {
+    return this.#exchanges.reduce((sum, { turns }) => sum + turns.length, 0);
+  }
+
+  clear(): void {
+    this.#exchanges = [];
+  }
+
+  /** Text that ended the frames; what follows are turns. */
+  closeFrames(range: SeqRange): void {
+    this.#exchanges.push({ closing: range, turns: [] });
+  }
+
+  /** A finished turn, question and answer. */
+  addTurn(range: SeqRange): void {
+    const last = this.#exchanges.at(-1);
+    if (last && !last.opening) last.turns.push(range);
+    else this.#exchanges.push({ turns: [range] });
+  }
+
+  /** Text that opened the next frames. */
+  openFrames(range: SeqRange): void {
+    const last = this.#exchanges.at(-1);
+    if (last) last.opening = range;
+  }
+
+  /** Takes the oldest turn out and returns all that goes with it; nothing where no turn is left. */
+  dropOldest(): SeqRange[] {
+    const index = this.#exchanges.findIndex(({ turns }) => turns.length > 0);
+    const exchange = this.#exchanges[index];
+    if (!exchange) return [];
+    const dropped = [exchange.turns.shift()!];
+    if (exchange.turns.length === 0 && exchange.opening) {
+      if (exchange.closing) dropped.push(exchange.closing);
+      dropped.push(exchange.opening);
+      this.#exchanges.splice(index, 1);
+    }
+    return dropped;
+  }
+}
