@@ -1,5 +1,6 @@
 // The command line: the engine in Node, on Dawn. Its commands are one file each.
 
+import { askCommand } from './ask';
 import { runCommandLine } from './command-line';
 import { inspectCommand } from './inspect';
 import { logitsCommand } from './logits';
@@ -13,7 +14,7 @@ export function main(argv: readonly string[]): Promise<number> {
     {
       call: 'npm run -s cli --',
       description: 'Ringside on the command line: the video assistant of the page, in Node.',
-      commands: [logitsCommand, inspectCommand],
+      commands: [askCommand, logitsCommand, inspectCommand],
     },
     argv,
   );

@@ -1,0 +1,144 @@
+// `ask`: watches a video file or an array of frames, then asks about it, several turns if wanted.
+
+import type { PolicyName, RgbFrame, Sampling, Session } from '../src/engine/contract';
+import { InvalidInputError } from '../src/engine/errors';
+import { openModelFile } from '../src/engine/gguf/model-file';
+import { openNodeGpu } from '../src/engine/gpu/node-gpu';
+import { POLICIES } from '../src/engine/memory/policies';
+import { readDecoderHyper } from '../src/engine/models/qwen2-vl';
+import { createSession } from '../src/engine/session';
+import { type Arguments, type Command, UsageError } from './command';
+import { readFrames } from './frames';
+import { MODEL_OPTIONS, type ModelFiles, modelFiles } from './model-files';
+import { videoFrames } from './video';
+
+const POLICY_NAMES = Object.keys(POLICIES) as PolicyName[];
+
+export const askCommand: Command = {
+  name: 'ask',
+  summary: 'Watch a video, then ask about it.',
+  usage: '--video FILE | --frames FILE.npy  --question "…" [--question "…" …] [options]',
+  description: `Watches the frames of a video with their times, then asks the questions, in order, as one
+conversation. Answers stream to stdout. With --json the last line is
+  {"answers": [one text for each question], "memory": {what memory holds then}}`,
+  options: {
+    video: { value: 'FILE', help: 'A video file; read by ffmpeg, which must be installed.' },
+    frames: { value: 'FILE.npy', help: 'Or frames: uint8 [frames, height, width, 3].' },
+    fps: {
+      value: 'N',
+      help: "Frames a second taken of the video, or of the array; the model card's if left out, else 2.",
+    },
+    question: { value: 'TEXT', help: 'A question. Give it again for a further turn.', repeatable: true },
+    ...MODEL_OPTIONS,
+    'budget-tokens': { value: 'N', help: 'Visual tokens that memory may hold (1024).' },
+    'budget-bytes': { value: 'N', help: 'The same in bytes of keys and values.' },
+    policy: {
+      value: 'NAME',
+      help: `What stays when memory is full: ${POLICY_NAMES.join(', ')} (infinipot-v).`,
+    },
+    temperature: { value: 'T', help: 'Randomness of the answer; 0 always takes the likeliest token (0).' },
+    'top-k': { value: 'K', help: 'Chooses among the K likeliest tokens; 0 among all (0).' },
+    'top-p': { value: 'P', help: 'Chooses among the likeliest tokens of total probability P (1).' },
+    seed: { value: 'N', help: 'Seed of the choice (0).' },
+    'max-tokens': { value: 'N', help: 'Longest answer, in tokens (128).' },
+    json: { help: 'Print answers and memory as JSON in the last line.' },
+  },
+  run: ask,
+};
+
+async function ask(args: Arguments): Promise<void> {
+  const questions = args.list('question');
+  if (questions.length === 0) throw new UsageError('--question is missing.');
+  if (args.has('video') === args.has('frames')) {
+    throw new UsageError('Give the video as either --video FILE or --frames FILE.npy.');
+  }
+  const sampling = samplingOf(args);
+  const policy = args.choice('policy', POLICY_NAMES);
+  const fps = args.number('fps', 0.001, 1000);
+  const budget = budgetOf(args);
+  const files = await modelFiles(args);
+
+  const frames = framesOf(args, fps ?? files.framesPerSecond);
+  const first = await frames.next();
+  if (first.done) throw new InvalidInputError('The video has no frames.');
+  const tokens = await budgetTokens(files, budget);
+  const session = await createSession({
+    ...files,
+    gpu: await openNodeGpu(),
+    maxRgbPixels: first.value.width * first.value.height,
+    memory: { policy, capacityTokens: tokens, budget: tokens === undefined ? undefined : { tokens } },
+  });
+  try {
+    await watch(session, first.value, frames, fps ?? files.framesPerSecond);
+    const answers: string[] = [];
+    for (const question of questions) answers.push(await answer(session, question, sampling));
+    if (args.has('json')) console.log(JSON.stringify({ answers, memory: session.memory() }));
+  } finally {
+    session.dispose();
+  }
+}
+
+async function* framesOf(args: Arguments, fps: number): AsyncGenerator<RgbFrame, void> {
+  const video = args.text('video');
+  if (video !== undefined) yield* videoFrames(video, fps);
+  else yield* await readFrames(args.needed('frames'));
+}
+
+/** Feeds every frame at the engine's own pace; the last one twice where its partner is missing. */
+async function watch(
+  session: Session,
+  first: RgbFrame,
+  rest: AsyncIterable<RgbFrame>,
+  fps: number,
+): Promise<void> {
+  let count = 1;
+  let last = first;
+  await session.watch(first, 0);
+  for await (const frame of rest) {
+    await session.watch(frame, (count * 1000) / fps);
+    last = frame;
+    count++;
+  }
+  if (count % 2 === 1) await session.watch(last, (count * 1000) / fps);
+  const { visualTokens, prunes } = session.memory();
+  console.error(`watched ${count} frames; memory holds ${visualTokens} visual tokens after ${prunes} prunes`);
+}
+
+async function answer(session: Session, question: string, sampling: Partial<Sampling>): Promise<string> {
+  process.stdout.write(`> ${question}\n`);
+  let text = '';
+  for await (const piece of session.ask(question, { sampling })) {
+    process.stdout.write(piece);
+    text += piece;
+  }
+  process.stdout.write('\n');
+  return text;
+}
+
+function samplingOf(args: Arguments): Partial<Sampling> {
+  const given = {
+    temperature: args.number('temperature', 0),
+    topK: args.integer('top-k', 0),
+    topP: args.number('top-p', 0, 1),
+    seed: args.integer('seed', 0),
+    maxTokens: args.integer('max-tokens', 1),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function budgetOf(args: Arguments): { tokens?: number; bytes?: number } {
+  const budget = { tokens: args.integer('budget-tokens', 1), bytes: args.integer('budget-bytes', 1) };
+  if (budget.tokens === undefined || budget.bytes === undefined) return budget;
+  throw new UsageError('Give the budget as either --budget-tokens or --budget-bytes.');
+}
+
+/** The budget in tokens; undefined for the session's own. */
+async function budgetTokens(
+  { model }: ModelFiles,
+  { tokens, bytes }: { tokens?: number; bytes?: number },
+): Promise<number | undefined> {
+  if (bytes === undefined) return tokens;
+  const { layers, kvHeads, headDim } = readDecoderHyper(await openModelFile(model));
+  // A key and a value, in half precision.
+  return Math.floor(bytes / (layers * kvHeads * headDim * 2 * 2));
+}
