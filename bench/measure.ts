@@ -1,0 +1,41 @@
+// Timing of GPU work: from an idle queue until the queue says that everything submitted is done.
+
+/** Milliseconds until what `run` submits is done, and what it returned. */
+export async function timed<T>(
+  device: GPUDevice,
+  run: () => T | Promise<T>,
+): Promise<{ ms: number; made: T }> {
+  await device.queue.onSubmittedWorkDone();
+  const start = performance.now();
+  const made = await run();
+  await device.queue.onSubmittedWorkDone();
+  return { ms: performance.now() - start, made };
+}
+
+/** The middle value; NaN of none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  if (sorted.length % 2 === 1) return sorted[Math.floor(middle)]!;
+  return (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** How long a batch of repetitions should last, and how many batches are timed. */
+const BATCH_MS = 60;
+const BATCHES = 5;
+const MAX_REPETITIONS = 500;
+
+/**
+ * Milliseconds of one repetition in the fastest of a few batches: other programs on the machine only ever add.
+ * @param submit submits that many repetitions.
+ */
+export async function fastest(device: GPUDevice, submit: (repetitions: number) => void): Promise<number> {
+  submit(1); // some drivers compile at the first run
+  const single = (await timed(device, () => submit(1))).ms;
+  const repetitions = Math.max(1, Math.min(MAX_REPETITIONS, Math.round(BATCH_MS / single)));
+  const batches: number[] = [];
+  for (let batch = 0; batch < (single > 1000 ? 1 : BATCHES); batch++) {
+    batches.push((await timed(device, () => submit(repetitions))).ms / repetitions);
+  }
+  return Math.min(...batches);
+}

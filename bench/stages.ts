@@ -1,0 +1,174 @@
+// The stages of watching and asking, each timed by itself with the GPU idle before and after, at a full ring;
+// then watching and decoding at full speed, as a session runs them. Uses the engine below the session, which
+// never waits.
+
+import type { RgbFrame } from '../src/engine/contract';
+import { framePositions, textPositions } from '../src/engine/decoder/rotary';
+import { submit } from '../src/engine/gpu/program';
+import { pruneTarget } from '../src/engine/memory/budget';
+import type { Model } from '../src/engine/model';
+import { continueGreedily } from '../src/engine/prompt';
+import { median, timed } from './measure';
+
+/** What a stage took in the middle of its runs. */
+export interface StageTime {
+  readonly stage: string;
+  readonly ms: number;
+  /** Tokens that one run is about; none where they mean nothing. */
+  readonly tokens?: number;
+  readonly runs: number;
+}
+
+export interface StageReport {
+  readonly stages: readonly StageTime[];
+  readonly framePairsPerSecond: number;
+  readonly decodeTokensPerSecond: number;
+  readonly firstTokenMs: number;
+}
+
+const STAGES = ['preprocess', 'encode', 'prefill', 'prune', 'question'];
+
+const QUESTION = 'What do you see?';
+const QUESTION_RUNS = 3;
+/** Tokens of an answer. */
+export const ANSWER_TOKENS = 32;
+const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0, maxTokens: 0 };
+
+/** Room for text that {@link Bench} needs. */
+export const BENCH_TEXT_TOKENS = 256;
+
+/** A loaded model, fed with one picture over and over. */
+export class Bench {
+  readonly #model: Model;
+  readonly #picture: RgbFrame;
+  readonly #times = new Map<string, number[]>();
+  readonly #tokens = new Map<string, number>();
+  #pairs = 0;
+  #nextPosition = 0;
+
+  constructor(model: Model, source: { readonly width: number; readonly height: number }) {
+    this.#model = model;
+    const data = new Uint8Array(source.width * source.height * 3);
+    for (let i = 0; i < data.length; i++) data[i] = (Math.imul(i, 0x9e3779b1) >>> 24) & 255;
+    this.#picture = { ...source, data };
+  }
+
+  /** Opens the conversation, fills the ring until it has pruned once, and answers: every kernel has run. */
+  async warmUp(): Promise<void> {
+    const model = this.#model;
+    const opening = model.tokenizer.encode(model.conversation().opening, { parseSpecial: true });
+    await this.#question(opening);
+    while (model.ring.prunes === 0) await this.pair();
+    await this.answer(2);
+    this.#times.clear();
+  }
+
+  /** Watches one pair of frames, stage by stage. */
+  async pair(): Promise<void> {
+    await this.#time('prune', () => this.#model.ring.makeRoom());
+    await this.#time('preprocess', () => this.#preprocess());
+    await this.#time('encode', () => this.#encode());
+    await this.#time('prefill', () => this.#prefill());
+  }
+
+  /** Asks and decodes; the ring is left as it was. @returns milliseconds to the first token, and of the others. */
+  async answer(tokens: number): Promise<{ firstMs: number; restMs: number }> {
+    const model = this.#model;
+    const { afterFrames, afterQuestion } = model.conversation();
+    const special = (piece: string) => model.tokenizer.encode(piece, { parseSpecial: true });
+    const ids = [...special(afterFrames), ...model.tokenizer.encode(QUESTION), ...special(afterQuestion)];
+    const position = this.#nextPosition;
+    const first = await timed(model.gpu.device, () => this.#question(ids));
+    const end = { firstId: first.made, nextPosition: this.#nextPosition };
+    const rest = await timed(model.gpu.device, () => continueGreedily(model, end, tokens));
+    model.ring.rollback(ids.length + tokens - 1);
+    this.#nextPosition = position;
+    this.#note('question', first.ms, ids.length);
+    return { firstMs: first.ms, restMs: rest.ms };
+  }
+
+  /** @param pairs of frames to watch stage by stage, and again without waiting between stages. */
+  async measure(pairs: number): Promise<StageReport> {
+    const { device } = this.#model.gpu;
+    for (let i = 0; i < pairs; i++) await this.pair();
+    const watched = await timed(device, () => this.#watchAhead(pairs));
+    const answers: { firstMs: number; restMs: number }[] = [];
+    for (let i = 0; i < QUESTION_RUNS; i++) answers.push(await this.answer(ANSWER_TOKENS));
+    const decodeMs = median(answers.map(({ restMs }) => restMs)) / (ANSWER_TOKENS - 1);
+    const stages: StageTime[] = STAGES.flatMap((stage) => {
+      const times = this.#times.get(stage) ?? [];
+      if (times.length === 0) return [];
+      return { stage, ms: median(times), tokens: this.#tokens.get(stage), runs: times.length };
+    });
+    stages.push({ stage: 'decode', ms: decodeMs, tokens: 1, runs: QUESTION_RUNS * (ANSWER_TOKENS - 1) });
+    return {
+      stages,
+      framePairsPerSecond: (pairs * 1000) / watched.ms,
+      decodeTokensPerSecond: 1000 / decodeMs,
+      firstTokenMs: median(answers.map(({ firstMs }) => firstMs)),
+    };
+  }
+
+  #note(stage: string, ms: number, tokens?: number): void {
+    this.#times.set(stage, [...(this.#times.get(stage) ?? []), ms]);
+    if (tokens !== undefined) this.#tokens.set(stage, tokens);
+  }
+
+  /** Times a stage; a prune only where there was one. */
+  async #time(stage: string, run: () => unknown): Promise<void> {
+    const { grid, ring, gpu } = this.#model;
+    const { ms, made } = await timed(gpu.device, run);
+    if (made === false) return;
+    const kept = stage === 'prune' ? pruneTarget(ring.budget, grid.tokens) : grid.tokens;
+    this.#note(stage, ms, kept);
+  }
+
+  /** Keeps the queue filled, one pair ahead of the one that runs. */
+  async #watchAhead(pairs: number): Promise<void> {
+    let before = Promise.resolve();
+    for (let i = 0; i < pairs; i++) {
+      this.#model.ring.makeRoom();
+      this.#preprocess();
+      this.#encode();
+      this.#prefill();
+      const done = this.#model.gpu.device.queue.onSubmittedWorkDone().then(() => {});
+      await before;
+      before = done;
+    }
+  }
+
+  #slot(): number {
+    return this.#pairs % this.#model.frames.slots;
+  }
+
+  #preprocess(): void {
+    this.#model.frames.write(this.#slot(), 0, this.#picture);
+    this.#model.frames.write(this.#slot(), 1, this.#picture);
+  }
+
+  #encode(): void {
+    const { gpu, encoder } = this.#model;
+    submit(gpu.device, 'encode', (pass) => encoder.record(pass, this.#slot()));
+  }
+
+  #prefill(): void {
+    const { gpu, decoder, ring, grid } = this.#model;
+    const positions = framePositions(this.#nextPosition, 0, grid.tokenRows, grid.tokenCols);
+    const place = ring.allocate('visual', grid.tokens);
+    submit(gpu.device, 'prefill', decoder.prefill({ positions, place }));
+    this.#nextPosition++;
+    this.#pairs++;
+  }
+
+  /** Prefills text as pinned tokens and samples the next. */
+  #question(ids: readonly number[]): Promise<number> {
+    const { decoder, ring } = this.#model;
+    const positions = textPositions(this.#nextPosition, ids.length);
+    const place = ring.allocate('pinned', ids.length);
+    this.#nextPosition += ids.length;
+    return decoder.submitSampled(
+      'question',
+      decoder.prefill({ ids, positions, place, choice: { sampling: GREEDY, draw: 0 } }),
+    );
+  }
+}
