@@ -23,7 +23,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const REPORTS = join(ROOT, '.cache/tests');
 
 /** Longest a step may take before it is ended and counted as failed. */
-const STEP_MINUTES = 40;
+const STEP_MINUTES = 25;
 
 /** @type {Record<string, () => Promise<Tally & { problem?: string }>>} */
 const STEPS = {
