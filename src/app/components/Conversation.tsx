@@ -4,6 +4,7 @@ import { formatDuration, formatTime } from '../format';
 import { useAssistant } from '../state/assistant';
 import type { ConversationState, Turn } from '../state/conversation-control';
 import { useStore } from '../state/store';
+import { fileUnderWay } from '../state/watch-control';
 
 /** Pixels from the end within which the reader counts as following along. */
 const FOLLOWING_PX = 120;
@@ -50,7 +51,7 @@ function TurnView({ turn }: { turn: Turn }) {
       {/* Busy while it grows, so that a screen reader reads the whole answer once instead of its fragments. */}
       <div className="answer" aria-busy={turn.phase === 'answering'}>
         <span className="visually-hidden">Ringside: </span>
-        {turn.phase === 'queued' && <QueuedNote />}
+        {turn.phase === 'queued' && <QueuedNote turn={turn} />}
         {turn.answer && <p className="answer-text">{turn.answer}</p>}
         {turn.phase === 'answering' && <span className="answer-pulse" aria-hidden="true" />}
         {turn.phase === 'stopped' && <p className="answer-note">Stopped.</p>}
@@ -68,20 +69,33 @@ function TurnView({ turn }: { turn: Turn }) {
   );
 }
 
-/** Why a question has not been asked yet. */
-function QueuedNote() {
-  const { engine, watching } = useAssistant();
+/** Why a question has not been asked yet, and the way to have it answered before the end of a file. */
+function QueuedNote({ turn }: { turn: Turn }) {
+  const { conversation, engine, watching } = useAssistant();
   const { phase } = useStore(engine);
-  const { seen } = useStore(watching);
-  const text =
-    phase === 'loading'
-      ? 'Kept: it is asked as soon as the model is ready and something was seen.'
-      : phase === 'failed'
-        ? 'Kept: it is asked once the model runs.'
-        : seen
-          ? 'Next, after the answer in progress.'
-          : 'Kept: it is asked as soon as something was seen. Choose what to watch.';
-  return <p className="answer-note">{text}</p>;
+  const watched = useStore(watching);
+  const waitsForEnd = phase === 'ready' && fileUnderWay(watched) && !turn.hurried;
+  return (
+    <div className="answer-waiting">
+      <p className="answer-note">{waitsForEnd ? endText(watched.name) : queuedText(phase, watched.seen)}</p>
+      {waitsForEnd && (
+        <button type="button" className="button" onClick={() => conversation.hurry(turn.id)}>
+          Answer now
+        </button>
+      )}
+    </div>
+  );
+}
+
+function endText(name: string): string {
+  return `Kept until the end of “${name}” has been seen.`;
+}
+
+function queuedText(phase: 'loading' | 'ready' | 'failed', seen: boolean): string {
+  if (phase === 'loading') return 'Kept: it is asked as soon as the model is ready and something was seen.';
+  if (phase === 'failed') return 'Kept: it is asked once the model runs.';
+  if (seen) return 'Next, after the answer in progress.';
+  return 'Kept: it is asked as soon as something was seen. Choose what to watch.';
 }
 
 function noteOf({ askedOf, askedAtMs, end }: Turn): string {

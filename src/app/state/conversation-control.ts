@@ -1,11 +1,12 @@
-// The conversation: questions wait here until the model is ready, something was seen and the answer before is
-// done; then they are asked one by one. Nothing typed is ever lost.
+// The conversation: questions wait here until the model is ready, there is something to ask about and the answer
+// before is done; then they are asked one by one. About a file they wait for its end, since "what happened last"
+// means its last scene and not the newest frame; the user can have them answered before. Nothing typed is ever lost.
 import type { AnswerEnd } from '../../../workers/protocol';
 import { DeviceLostError, MemoryFullError, OutOfMemoryError } from '../../engine/errors';
 import type { EngineControl } from './engine-control';
 import { engineProblem, memoryFullProblem, messageOf, type Problems } from './problems';
 import { Store } from './store';
-import type { WatchControl } from './watch-control';
+import { fileUnderWay, type WatchControl } from './watch-control';
 
 /** A question and what became of it. */
 export interface Turn {
@@ -13,6 +14,8 @@ export interface Turn {
   readonly id: number;
   readonly question: string;
   readonly phase: 'queued' | 'answering' | 'done' | 'stopped' | 'failed';
+  /** Whether it is not to wait for the end of a file. */
+  readonly hurried: boolean;
   readonly answer: string;
   /** Why it failed. */
   readonly failure: string | null;
@@ -60,6 +63,7 @@ export class ConversationControl extends Store<ConversationState> {
       id: this.#nextId++,
       question,
       phase: 'queued',
+      hurried: false,
       answer: '',
       failure: null,
       askedOf: null,
@@ -67,6 +71,12 @@ export class ConversationControl extends Store<ConversationState> {
       end: null,
     };
     this.set({ entries: [...this.get().entries, turn] });
+    this.#advance();
+  }
+
+  /** Has a waiting question answered from what was seen so far, before a file has come to its end. */
+  hurry(id: number): void {
+    this.#change(id, { hurried: true });
     this.#advance();
   }
 
@@ -97,10 +107,12 @@ export class ConversationControl extends Store<ConversationState> {
 
   #advance(): void {
     const { client } = this.#engine.get();
-    if (!client || !this.#watching?.get().seen) return;
+    const watched = this.#watching?.get();
+    if (!client || !watched?.seen) return;
     const turns = this.get().entries.filter((entry) => entry.kind === 'turn');
     if (turns.some((turn) => turn.phase === 'answering')) return;
-    const next = turns.find((turn) => turn.phase === 'queued');
+    const waits = fileUnderWay(watched);
+    const next = turns.find((turn) => turn.phase === 'queued' && (turn.hurried || !waits));
     if (next) void this.#answer(next, client.ask.bind(client));
   }
 

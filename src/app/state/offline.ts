@@ -1,5 +1,5 @@
 // Registers the service worker that keeps the page itself for offline use, and tells of a new version.
-// The model's files are kept by `workers/model-store.ts`.
+// The model's files are kept by `workers/kept-files.ts`.
 /// <reference types="vite-plugin-pwa/vanillajs" />
 import { registerSW } from 'virtual:pwa-register';
 import { Store } from './store';

@@ -95,6 +95,7 @@ export class WatchControl extends Store<WatchState> {
     }
     this.#halt();
     this.#source = source;
+    const keepsMemory = goesOn(before, request);
     this.set({
       request,
       opening: null,
@@ -103,8 +104,9 @@ export class WatchControl extends Store<WatchState> {
       stream: source.stream,
       positionMs: 0,
       durationMs: source.durationMs,
+      seen: keepsMemory && this.get().seen,
     });
-    await this.#watch(source, goesOn(before, request));
+    await this.#watch(source, keepsMemory);
   }
 
   /** Watches the last request again: after a refusal, a break or a full memory. */
@@ -140,12 +142,11 @@ export class WatchControl extends Store<WatchState> {
     }
   }
 
-  async #watch(source: FrameSource, goesOn: boolean): Promise<void> {
+  async #watch(source: FrameSource, keepsMemory: boolean): Promise<void> {
     try {
-      if (goesOn) {
+      if (keepsMemory) {
         this.#baseMs = this.#newestMs + 1;
       } else {
-        this.set({ seen: false });
         this.#baseMs = this.#newestMs = 0;
         this.#onFreshStart(source.name);
         await this.#engine.get().client?.forget();
@@ -178,7 +179,9 @@ export class WatchControl extends Store<WatchState> {
     try {
       const engineMs = this.#baseMs + timestampMs;
       const result = await client.watch(frame, engineMs);
-      if (result !== 'ingested' || this.#engine.get().client !== client) return;
+      if (result === 'dropped' || this.#engine.get().client !== client) return;
+      // The first of a pair is not in memory yet; but a file may hold no second, and the engine then makes do.
+      if (result === 'waiting' && source.pace === 'live') return;
       this.#newestMs = Math.max(this.#newestMs, engineMs);
       if (this.#source !== source) return;
       this.#problems.clear('memory');
@@ -223,6 +226,12 @@ export class WatchControl extends Store<WatchState> {
     this.#source = null;
     source?.stop();
   }
+}
+
+/** Whether a file is being watched and its end is still to come. */
+export function fileUnderWay({ request, phase }: WatchState): boolean {
+  const isFile = request?.kind === 'file' || request?.kind === 'demo';
+  return isFile && (phase === 'waiting' || phase === 'watching');
 }
 
 /** Whether a request goes on with the stream before it, so that memory is kept. */
