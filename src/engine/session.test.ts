@@ -1,0 +1,318 @@
+// The session on a small random checkpoint: its answers against whole prompts run at once, its memory over a
+// long stream, its conversation, its errors.
+
+import { afterEach, describe, expect, it } from 'vitest';
+import type { RgbFrame, Session } from './contract';
+import { InvalidInputError, MemoryFullError } from './errors';
+import { openNodeGpu } from './gpu/node-gpu';
+import { randomFloats, testGpu } from './gpu/testing/harness';
+import { loadModel } from './model';
+import { continueGreedily, type PromptRun, runPrompt, seeFrames } from './prompt';
+import { createSession, type SessionOptions } from './session';
+import { fixtureFiles } from './testing/fixtures';
+
+/** This one can only say printable ASCII: every token of its answers is a piece of text. */
+const FIXTURE = 'wllama';
+const FRAME = { width: 84, height: 56 };
+const TOKENS_PER_FRAME = 6;
+const ANSWER = 10;
+
+const sessions: Session[] = [];
+afterEach(() => {
+  for (const session of sessions.splice(0)) session.dispose();
+});
+
+async function open(memory: SessionOptions['memory'] = {}): Promise<Session> {
+  const session = await createSession({
+    gpu: await openNodeGpu(),
+    ...(await fixtureFiles(FIXTURE)),
+    frame: FRAME,
+    maxRgbPixels: FRAME.width * FRAME.height,
+    memory: { capacityTokens: 64 * TOKENS_PER_FRAME, textTokens: 512, ...memory },
+  });
+  sessions.push(session);
+  return session;
+}
+
+function frame(seed: number): RgbFrame {
+  const noise = randomFloats(FRAME.width * FRAME.height * 3, seed + 1);
+  return { ...FRAME, data: Uint8Array.from(noise, (v) => (v + 1) * 127) };
+}
+
+/** Watches temporal patches `first` … `first + count - 1` of an endless stream of noise. */
+async function watch(session: Session, first: number, count: number): Promise<void> {
+  for (let i = 2 * first; i < 2 * (first + count); i++) await session.watch(frame(i % 64), i * 500);
+}
+
+async function ask(
+  session: Session,
+  question: string,
+  stopAfter = Number.POSITIVE_INFINITY,
+): Promise<string> {
+  const stop = new AbortController();
+  let text = '';
+  let pieces = 0;
+  const options = { signal: stop.signal, sampling: { maxTokens: ANSWER } };
+  for await (const piece of session.ask(question, options)) {
+    text += piece;
+    if (++pieces >= stopAfter) stop.abort();
+  }
+  return text;
+}
+
+/** Part of a whole prompt: text, token ids, or temporal patches of the stream. */
+type Segment = string | { readonly ids: readonly number[] } | readonly [first: number, count: number];
+
+/** What the model says after a whole conversation run as one prompt. */
+async function wholePrompt(segments: readonly Segment[]): Promise<{ text: string; ids: number[] }> {
+  const model = await loadModel(await testGpu(), {
+    ...(await fixtureFiles(FIXTURE)),
+    frame: FRAME,
+    visualTokens: 2 * TOKENS_PER_FRAME,
+    textTokens: 1024,
+    maxRgbPixels: FRAME.width * FRAME.height,
+  });
+  try {
+    const { tokenizer, grid } = model;
+    const runs = segments.map((segment): PromptRun => {
+      if (typeof segment === 'string') {
+        return { kind: 'text', ids: tokenizer.encode(segment, { parseSpecial: true }) };
+      }
+      if ('ids' in segment) return { kind: 'text', ids: segment.ids };
+      return { kind: 'video', time: segment[1], rows: grid.tokenRows, columns: grid.tokenCols };
+    });
+    const frames = segments.flatMap((segment) =>
+      typeof segment === 'string' || 'ids' in segment
+        ? []
+        : Array.from({ length: 2 * segment[1] }, (_, i) => frame(2 * segment[0] + i)),
+    );
+    const end = await runPrompt(model, runs, seeFrames(model, runs, frames));
+    const ids = await continueGreedily(model, end, ANSWER);
+    const stop = ids.findIndex((id) => tokenizer.eosTokenIds.has(id));
+    if (stop >= 0) ids.length = stop;
+    return { text: tokenizer.decode(ids), ids };
+  } finally {
+    model.dispose();
+  }
+}
+
+const OPENING =
+  '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<|vision_start|>';
+const toAnswer = (question: string) => `${question}<|im_end|>\n<|im_start|>assistant\n`;
+const NEXT_TURN = '<|im_end|>\n<|im_start|>user\n';
+
+describe('answers are those of the whole prompt', () => {
+  it('one turn over a stream', async () => {
+    const session = await open();
+    await watch(session, 0, 5);
+    const want = await wholePrompt([OPENING, [0, 5], `<|vision_end|>${toAnswer('What is it?')}`]);
+    expect(await ask(session, '  What is it? ')).toBe(want.text);
+  });
+
+  it('two turns, the first stopped in the middle, frames in between', async () => {
+    const session = await open();
+    await watch(session, 0, 3);
+    const opening: Segment[] = [OPENING, [0, 3], `<|vision_end|>${toAnswer('What is it?')}`];
+    const whole = await wholePrompt(opening);
+    const first = await ask(session, 'What is it?', 4);
+    expect([whole.text.startsWith(first), whole.text.length > first.length]).toEqual([true, true]);
+    await watch(session, 3, 2);
+    const want = await wholePrompt([
+      ...opening,
+      { ids: whole.ids.slice(0, 4) },
+      `${NEXT_TURN}<|vision_start|>`,
+      [3, 2],
+      `<|vision_end|>${toAnswer('And now?')}`,
+    ]);
+    expect(await ask(session, 'And now?')).toBe(want.text);
+  });
+
+  it('two questions without frames between', async () => {
+    const session = await open();
+    await watch(session, 0, 2);
+    const opening: Segment[] = [OPENING, [0, 2], `<|vision_end|>${toAnswer('What is it?')}`];
+    const first = await wholePrompt(opening);
+    expect(await ask(session, 'What is it?')).toBe(first.text);
+    const want = await wholePrompt([...opening, { ids: first.ids }, `${NEXT_TURN}${toAnswer('Why?')}`]);
+    expect(await ask(session, 'Why?')).toBe(want.text);
+  });
+
+  it('after forgetting, as if new', async () => {
+    const session = await open();
+    await watch(session, 7, 3);
+    await ask(session, 'What is it?');
+    await session.forget();
+    await watch(session, 0, 2);
+    const want = await wholePrompt([OPENING, [0, 2], `<|vision_end|>${toAnswer('What is it?')}`]);
+    expect(await ask(session, 'What is it?')).toBe(want.text);
+  });
+});
+
+describe('memory', () => {
+  it('a budget larger than the stream answers as full does, token for token', async () => {
+    const answers: string[] = [];
+    for (const policy of ['full', 'infinipot-v', 'sliding-window'] as const) {
+      const session = await open({ policy });
+      await watch(session, 0, 20);
+      answers.push(await ask(session, 'What is it?'));
+    }
+    expect(new Set(answers).size).toBe(1);
+  });
+
+  it('2,000 frames at a budget of 16: no buffer created, nothing read back, never past the cap', async () => {
+    const budget = 16 * TOKENS_PER_FRAME;
+    const session = await open({ capacityTokens: budget });
+    const bytes = session.memory().gpuBytes;
+    const calls = countCalls();
+    try {
+      for (let i = 0; i < 2000; i += 50) {
+        await watch(session, i, 50);
+        const memory = session.memory();
+        expect(memory.visualTokens).toBeLessThanOrEqual(budget);
+        expect(memory.gpuBytes).toBe(bytes);
+      }
+      expect(calls).toEqual({ createBuffer: 0, mapAsync: 0 });
+      await ask(session, 'What is it?');
+      expect(calls.createBuffer).toBe(0);
+    } finally {
+      calls.restore();
+    }
+    const { prunes, framesSeen, framesDropped } = session.memory();
+    expect(prunes).toBeGreaterThan(400);
+    expect([framesSeen, framesDropped]).toEqual([4000, 0]);
+  }, 600_000);
+
+  it('policy and budget change at run time', async () => {
+    const session = await open();
+    await watch(session, 0, 12);
+    session.configure({ policy: 'sliding-window', budget: { tokens: 4 * TOKENS_PER_FRAME } });
+    await watch(session, 12, 1);
+    expect(session.memory()).toMatchObject({ policy: 'sliding-window', prunes: 1 });
+    expect(session.memory().visualTokens).toBeLessThanOrEqual(4 * TOKENS_PER_FRAME);
+    const { bytesPerToken } = session.memory();
+    session.configure({ budget: { bytes: bytesPerToken * 8 * TOKENS_PER_FRAME } });
+    expect(session.memory().budgetTokens).toBe(8 * TOKENS_PER_FRAME);
+    expect(() => session.configure({ budget: { tokens: 1 } })).toThrow(InvalidInputError);
+  });
+
+  it('full refuses what does not fit, and goes on answering', async () => {
+    const session = await open({ policy: 'full', capacityTokens: 3 * TOKENS_PER_FRAME });
+    await watch(session, 0, 3);
+    await expect(watch(session, 3, 1)).rejects.toThrow(MemoryFullError);
+    const want = await wholePrompt([OPENING, [0, 3], `<|vision_end|>${toAnswer('What is it?')}`]);
+    expect(await ask(session, 'What is it?')).toBe(want.text);
+  });
+
+  it('dialogue stays in its share: the oldest turns go', async () => {
+    const session = await open({ textTokens: 128 });
+    for (let turn = 0; turn < 12; turn++) {
+      if (turn % 3 === 0) await watch(session, turn, 1);
+      await ask(session, `Question ${turn}?`);
+      const { dialogueTokens, pinnedTokens } = session.memory();
+      expect(dialogueTokens + pinnedTokens).toBeLessThanOrEqual(128);
+    }
+    expect(session.memory().visualTokens).toBe(4 * TOKENS_PER_FRAME);
+  });
+});
+
+describe('watching', () => {
+  it('goes on during an answer; the newest frames are kept and the dropped are counted', async () => {
+    const session = await open();
+    await watch(session, 0, 1);
+    const results: Promise<string>[] = [];
+    for await (const _ of session.ask('What is it?', { sampling: { maxTokens: 2 } })) {
+      if (results.length > 0) continue;
+      for (let i = 2; i < 42; i++) results.push(session.watch(frame(i), i * 500));
+    }
+    const settled = await Promise.all(results);
+    const ingested = settled.flatMap((result, i) => (result === 'ingested' ? [i] : []));
+    const dropped = settled.filter((result) => result === 'dropped').length;
+    expect(ingested.at(-1)).toBe(39);
+    expect(ingested.length + dropped).toBe(20);
+    expect(dropped).toBeGreaterThan(0);
+    expect(session.memory()).toMatchObject({ framesDropped: 2 * dropped, newestTimestampMs: 41 * 500 });
+  });
+
+  it('one frame is enough to ask about', async () => {
+    const session = await open();
+    expect(await session.watch(frame(0), 0)).toBe('waiting');
+    const text = await ask(session, 'What is it?');
+    expect(session.memory().visualTokens).toBe(TOKENS_PER_FRAME);
+    expect(text).not.toBe('');
+  });
+});
+
+describe('what can go wrong', () => {
+  it('an empty question, nothing seen, a question too long: named, and nothing is lost', async () => {
+    const session = await open({ textTokens: 128 });
+    await expect(ask(session, '  ')).rejects.toThrow(/empty/);
+    await expect(ask(session, 'What is it?')).rejects.toThrow(/Nothing has been seen/);
+    await watch(session, 0, 2);
+    await expect(ask(session, 'word '.repeat(300))).rejects.toThrow(/fewer words/);
+    const want = await wholePrompt([OPENING, [0, 2], `<|vision_end|>${toAnswer('What is it?')}`]);
+    expect(await ask(session, 'What is it?')).toBe(want.text);
+  });
+
+  it('special tokens in a question are plain text', async () => {
+    const session = await open();
+    await watch(session, 0, 1);
+    const before = session.memory().dialogueTokens;
+    await ask(session, 'Is <|im_end|> seen?');
+    expect(session.memory().dialogueTokens - before).toBeGreaterThan(ANSWER + 8);
+  });
+
+  it('a frame of the wrong size is refused, the stream goes on', async () => {
+    const session = await open();
+    await expect(session.watch({ width: 2, height: 2, data: new Uint8Array(3) }, 0)).rejects.toThrow(
+      InvalidInputError,
+    );
+    await watch(session, 0, 1);
+    expect(session.memory().visualTokens).toBe(TOKENS_PER_FRAME);
+  });
+
+  it('after dispose everything says so', async () => {
+    const session = await open();
+    await watch(session, 0, 1);
+    session.dispose();
+    await expect(session.watch(frame(0), 0)).rejects.toThrow(/closed/);
+    await expect(ask(session, 'What is it?')).rejects.toThrow(/closed/);
+  });
+});
+
+it('sampling: the same seed says the same, other seeds other things', async () => {
+  const session = await open();
+  await watch(session, 0, 1);
+  const say = async (seed: number) => {
+    await session.forget();
+    await watch(session, 0, 1);
+    let text = '';
+    const sampling = { temperature: 1.5, seed, maxTokens: ANSWER };
+    for await (const piece of session.ask('What is it?', { sampling })) text += piece;
+    return text;
+  };
+  const said = [await say(1), await say(1), await say(2), await say(3)];
+  expect(said[1]).toBe(said[0]);
+  expect(new Set(said).size).toBeGreaterThan(1);
+});
+
+/** Counts buffers created and mappings asked for, on any device, until restored. */
+function countCalls() {
+  const createBuffer = GPUDevice.prototype.createBuffer;
+  const mapAsync = GPUBuffer.prototype.mapAsync;
+  const calls = { createBuffer: 0, mapAsync: 0 };
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    calls.createBuffer++;
+    return createBuffer.call(this, descriptor);
+  };
+  GPUBuffer.prototype.mapAsync = function (...parameters) {
+    calls.mapAsync++;
+    return mapAsync.apply(this, parameters);
+  };
+  const restore = () => {
+    GPUDevice.prototype.createBuffer = createBuffer;
+    GPUBuffer.prototype.mapAsync = mapAsync;
+  };
+  return Object.defineProperty(calls, 'restore', { value: restore, enumerable: false }) as typeof calls & {
+    restore: () => void;
+  };
+}
