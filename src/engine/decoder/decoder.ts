@@ -5,15 +5,14 @@
 import type { Sampling } from '../contract';
 import type { Gpu } from '../gpu/device';
 import type { Ledger } from '../gpu/ledger';
-import type { BlockShape, MatmulChoice } from '../gpu/linear';
+import type { BlockShape } from '../gpu/linear';
 import type { Program } from '../gpu/program';
 import { type Step, writeStep } from '../gpu/step';
-import type { RingShape } from '../memory/ring-shape';
 import { STEPS_IN_FLIGHT } from './buffers';
 import type { DecoderHyper } from './hyper';
+import type { DecoderOptions, DecoderShape } from './options';
 import { blockProgram, headProgram, stepProgram } from './programs';
 import { type Position, rotaryTable } from './rotary';
-import type { DecoderWeights } from './weights';
 
 /** Where a block of tokens stands in the ring; see {@link Step}. */
 export type Place = Pick<Step, 'firstSeq' | 'freeHead' | 'scanSlots' | 'frame'>;
@@ -30,20 +29,6 @@ export interface Block {
   readonly positions: readonly Position[];
   readonly place: Place;
   readonly choice?: Choice;
-}
-
-/** Shape of the decoder's programs: tokens of the block, whether they come as ids, slots attention looks at. */
-export interface DecoderShape extends BlockShape {
-  readonly embed: boolean;
-  readonly scanSlots: number;
-}
-
-export interface DecoderOptions {
-  readonly hyper: DecoderHyper;
-  readonly weights: DecoderWeights;
-  readonly ring: RingShape;
-  readonly blockTokens: number;
-  readonly matmul: MatmulChoice;
 }
 
 export class Decoder {

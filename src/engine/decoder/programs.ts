@@ -7,7 +7,7 @@ import { addMatmul, addMatvec, type BlockShape, reduction } from '../gpu/linear'
 import { type Binding, ProgramBuilder } from '../gpu/program';
 import { ringLayer } from '../memory/ring-shape';
 import { attentionSplits } from './buffers';
-import type { DecoderOptions, DecoderShape } from './decoder';
+import type { DecoderOptions, DecoderShape } from './options';
 
 type Builder = ProgramBuilder<DecoderShape>;
 
