@@ -2,7 +2,7 @@
 // only copies or only multiplies and adds. Weights and caches hold arbitrary values.
 
 import { planDecoder } from '../src/engine/decoder/buffers';
-import type { DecoderOptions } from '../src/engine/decoder/decoder';
+import type { DecoderOptions } from '../src/engine/decoder/options';
 import type { DecoderHyper } from '../src/engine/decoder/hyper';
 import { blockProgram, stepProgram } from '../src/engine/decoder/programs';
 import type { DecoderLayerWeights } from '../src/engine/decoder/weights';
@@ -37,7 +37,7 @@ export interface SkippedKernel {
 const FORMATS: readonly WeightFormat[] = ['q4_0', 'q8_0', 'f16', 'f32'];
 
 /** Longer dispatches make the watchdogs of drivers and browsers nervous. */
-const LONGEST_MS = 2500;
+const LONGEST_MS = 2000;
 
 /** Qwen2-VL-2B's attention. */
 const HEADS = 12;

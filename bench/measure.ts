@@ -20,22 +20,26 @@ export function median(values: readonly number[]): number {
   return (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** How long a batch of repetitions should last, and how many batches are timed. */
-const BATCH_MS = 60;
-const BATCHES = 5;
+/** How long a batch of repetitions should last: short, so that on a busy machine some batches run undisturbed. */
+const BATCH_MS = 20;
 const MAX_REPETITIONS = 500;
+/** Batches are timed until there are so many, or for so long. */
+const MAX_BATCHES = 30;
+const TIME_MS = 1000;
 
 /**
  * Milliseconds of one repetition in the fastest of a few batches: other programs on the machine only ever add.
  * @param submit submits that many repetitions.
  */
 export async function fastest(device: GPUDevice, submit: (repetitions: number) => void): Promise<number> {
-  submit(1); // some drivers compile at the first run
+  await timed(device, () => submit(1)); // some drivers compile at the first run
   const single = (await timed(device, () => submit(1))).ms;
   const repetitions = Math.max(1, Math.min(MAX_REPETITIONS, Math.round(BATCH_MS / single)));
   const batches: number[] = [];
-  for (let batch = 0; batch < (single > 1000 ? 1 : BATCHES); batch++) {
-    batches.push((await timed(device, () => submit(repetitions))).ms / repetitions);
+  for (let spent = single; batches.length === 0 || (spent < TIME_MS && batches.length < MAX_BATCHES); ) {
+    const { ms } = await timed(device, () => submit(repetitions));
+    batches.push(ms / repetitions);
+    spent += ms;
   }
   return Math.min(...batches);
 }

@@ -27,23 +27,28 @@ export interface KernelReport {
 
 export function stageTables(report: BenchReport): string {
   const { frame, source, stages } = report;
-  const times = stages.map(({ stage, ms, tokens, runs }) => [
+  const times = stages.map(({ stage, ms, leastMs, tokens, runs }) => [
     stage,
     decimals(ms),
+    decimals(leastMs),
     tokens === undefined ? '' : count(tokens),
     tokens === undefined ? '' : decimals((tokens * 1000) / ms),
     count(runs),
   ]);
+  const prunes =
+    report.pruneShare === undefined
+      ? ''
+      : `\nprunes  ${(100 * report.pruneShare).toFixed(1)} % of the time of watching, by the fastest runs`;
   const bytes = Object.entries(report.gpuBytesByPurpose);
   return [
     `adapter: ${report.adapter}`,
     `model: ${report.model}; frames of ${source.width} × ${source.height} pixels seen as ${frame.width} × ${frame.height}, ${frame.tokens} tokens a pair; budget ${count(report.budgetTokens)} visual tokens`,
     table(
-      ['stage', 'ms', 'tokens', 'tokens/s', 'runs'],
-      [['load', decimals(report.loadMs), '', '', '1'], ...times],
+      ['stage', 'ms', 'fastest', 'tokens', 'tokens/s', 'runs'],
+      [['load', decimals(report.loadMs), '', '', '', '1'], ...times],
       1,
     ),
-    `frame pairs/s  ${decimals(report.framePairsPerSecond)}\ndecode tokens/s  ${decimals(report.decodeTokensPerSecond)}\nquestion to first token  ${decimals(report.firstTokenMs)} ms`,
+    `frame pairs/s  ${decimals(report.framePairsPerSecond)}\ndecode tokens/s  ${decimals(report.decodeTokensPerSecond)}\nquestion to first token  ${decimals(report.firstTokenMs)} ms${prunes}`,
     table(
       ['GPU memory', 'bytes'],
       [...bytes, ['all', report.gpuBytes] as const].map(([purpose, size]) => [purpose, count(size)]),
@@ -100,5 +105,6 @@ function share(rate: number, best: number): string {
 /** Three significant digits, and none behind the point from 100 on. */
 function decimals(value: number): string {
   if (value >= 100) return count(Math.round(value));
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  if (value >= 10) return value.toFixed(1);
+  return value >= 1 || value === 0 ? value.toFixed(2) : value.toPrecision(2);
 }

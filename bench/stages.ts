@@ -10,10 +10,12 @@ import type { Model } from '../src/engine/model';
 import { continueGreedily } from '../src/engine/prompt';
 import { median, timed } from './measure';
 
-/** What a stage took in the middle of its runs. */
+/** What a stage took. */
 export interface StageTime {
   readonly stage: string;
+  /** Of the run in the middle, and of the fastest, which other programs on the machine disturbed least. */
   readonly ms: number;
+  readonly leastMs: number;
   /** Tokens that one run is about; none where they mean nothing. */
   readonly tokens?: number;
   readonly runs: number;
@@ -24,6 +26,8 @@ export interface StageReport {
   readonly framePairsPerSecond: number;
   readonly decodeTokensPerSecond: number;
   readonly firstTokenMs: number;
+  /** Part of the time of watching that prunes take, by the fastest runs; absent if there was none. */
+  readonly pruneShare?: number;
 }
 
 const STAGES = ['preprocess', 'encode', 'prefill', 'prune', 'question'];
@@ -94,19 +98,38 @@ export class Bench {
     const watched = await timed(device, () => this.#watchAhead(pairs));
     const answers: { firstMs: number; restMs: number }[] = [];
     for (let i = 0; i < QUESTION_RUNS; i++) answers.push(await this.answer(ANSWER_TOKENS));
-    const decodeMs = median(answers.map(({ restMs }) => restMs)) / (ANSWER_TOKENS - 1);
+    const decodes = answers.map(({ restMs }) => restMs / (ANSWER_TOKENS - 1));
+    const decodeMs = median(decodes);
     const stages: StageTime[] = STAGES.flatMap((stage) => {
       const times = this.#times.get(stage) ?? [];
       if (times.length === 0) return [];
-      return { stage, ms: median(times), tokens: this.#tokens.get(stage), runs: times.length };
+      return {
+        stage,
+        ms: median(times),
+        leastMs: Math.min(...times),
+        tokens: this.#tokens.get(stage),
+        runs: times.length,
+      };
     });
-    stages.push({ stage: 'decode', ms: decodeMs, tokens: 1, runs: QUESTION_RUNS * (ANSWER_TOKENS - 1) });
+    const steps = QUESTION_RUNS * (ANSWER_TOKENS - 1);
+    stages.push({ stage: 'decode', ms: decodeMs, leastMs: Math.min(...decodes), tokens: 1, runs: steps });
     return {
       stages,
       framePairsPerSecond: (pairs * 1000) / watched.ms,
       decodeTokensPerSecond: 1000 / decodeMs,
       firstTokenMs: median(answers.map(({ firstMs }) => firstMs)),
+      pruneShare: this.#pruneShare(stages),
     };
+  }
+
+  #pruneShare(stages: readonly StageTime[]): number | undefined {
+    const least = (name: string) => stages.find(({ stage }) => stage === name)?.leastMs;
+    const prune = least('prune');
+    if (prune === undefined) return undefined;
+    const { ring, grid } = this.#model;
+    const pairs = Math.floor((ring.budget - pruneTarget(ring.budget, grid.tokens)) / grid.tokens);
+    const pairMs = ['preprocess', 'encode', 'prefill'].reduce((sum, name) => sum + least(name)!, 0);
+    return prune / (prune + pairs * pairMs);
   }
 
   #note(stage: string, ms: number, tokens?: number): void {
