@@ -1,6 +1,7 @@
 // The command line: the engine in Node, on Dawn. Its commands are one file each.
 
 import { benchCommand } from '../bench/command';
+import { evalCommand } from '../eval/command';
 import { askCommand } from './ask';
 import { runCommandLine } from './command-line';
 import { inspectCommand } from './inspect';
@@ -15,7 +16,7 @@ export function main(argv: readonly string[]): Promise<number> {
     {
       call: 'npm run -s cli --',
       description: 'Ringside on the command line: the video assistant of the page, in Node.',
-      commands: [askCommand, logitsCommand, benchCommand, inspectCommand],
+      commands: [askCommand, logitsCommand, evalCommand, benchCommand, inspectCommand],
     },
     argv,
   );

@@ -19,6 +19,8 @@ export interface Sampling {
 export interface AskOptions {
   readonly signal?: AbortSignal;
   readonly sampling?: Partial<Sampling>;
+  /** False: once answered, question and answer are as if they had never been. True if left out. */
+  readonly remember?: boolean;
 }
 
 /** RGB bytes of one frame, `[height, width, 3]`: what Node feeds where a browser has a VideoFrame. */

@@ -137,6 +137,24 @@ describe('answers are those of the whole prompt', () => {
     expect(await ask(session, 'Why?')).toBe(want.text);
   });
 
+  it('a question that is not to be remembered leaves no trace', async () => {
+    const session = await open();
+    await watch(session, 0, 2);
+    const before = session.memory();
+    const opening: Segment[] = [OPENING, [0, 2], `<|vision_end|>${toAnswer('What is it?')}`];
+    const first = await wholePrompt(opening);
+    for (const question of ['Why?', 'What is it?']) {
+      let text = '';
+      const options = { remember: false, sampling: { maxTokens: ANSWER } };
+      for await (const piece of session.ask(question, options)) text += piece;
+      if (question === 'What is it?') expect(text).toBe(first.text);
+      expect(session.memory().dialogueTokens).toBe(before.dialogueTokens);
+    }
+    await watch(session, 2, 1);
+    const want = await wholePrompt([OPENING, [0, 3], `<|vision_end|>${toAnswer('And now?')}`]);
+    expect(await ask(session, 'And now?')).toBe(want.text);
+  });
+
   it('after forgetting, as if new', async () => {
     const session = await open();
     await watch(session, 7, 3);

@@ -133,14 +133,14 @@ class StreamSession implements Session {
     return result;
   }
 
-  async *ask(question: string, { signal, sampling }: AskOptions = {}): AsyncGenerator<string, void> {
+  async *ask(question: string, options: AskOptions = {}): AsyncGenerator<string, void> {
     const text = question.trim();
     if (!text) throw new InvalidInputError('The question is empty. Type what you want to know.');
     const release = await this.#timeline.enter();
     try {
-      if (signal?.aborted) return;
+      if (options.signal?.aborted) return;
       if (this.#model.ring.counts.visual === 0) await this.#ingestStill();
-      yield* this.#answer(text, { ...DEFAULT_SAMPLING, ...sampling }, signal);
+      yield* this.#answer(text, options);
     } finally {
       release();
     }
@@ -261,18 +261,20 @@ class StreamSession implements Session {
     await this.#timeline.unlessFailed(prefilled());
   }
 
-  async *#answer(text: string, sampling: Sampling, signal?: AbortSignal): AsyncGenerator<string, void> {
+  async *#answer(
+    text: string,
+    { signal, remember = true, ...options }: AskOptions,
+  ): AsyncGenerator<string, void> {
     const { ring, decoder, tokenizer } = this.#model;
+    const sampling = { ...DEFAULT_SAMPLING, ...options.sampling };
     const closing = this.#segment ? this.#special(this.#pieces.afterFrames) : [];
     const question = [...tokenizer.encodeUserText(text), ...this.#special(this.#pieces.afterQuestion)];
     const afterAnswer = this.#special(this.#pieces.afterAnswer);
     const markers = closing.length + afterAnswer.length + this.#special(this.#pieces.beforeFrames).length;
     const limit = this.#makeTextRoom(question.length + markers, sampling.maxTokens);
 
-    if (closing.length > 0) {
-      this.#dialogue.closeFrames(this.#prefillText('dialogue', closing));
-      this.#segment = undefined;
-    }
+    const before = { seq: ring.nextSeq, position: this.#nextPosition };
+    const closed = this.#prefillText('dialogue', closing);
     const first = ring.nextSeq;
     const asked = performance.now();
     const firstId = await this.#timeline.unlessFailed(this.#prefillSampled(question, sampling));
@@ -291,13 +293,20 @@ class StreamSession implements Session {
         signal,
       },
       ({ ids, cached }) => {
+        this.#clock.record('decode', (performance.now() - answered) / Math.max(1, cached));
+        if (!remember) {
+          ring.rollback(ring.nextSeq - before.seq);
+          this.#nextPosition = before.position;
+          return;
+        }
         // Steps past the answer's end are taken back; tokens never fed through a step go in with what follows.
         if (cached > ids.length) ring.rollback(cached - ids.length);
         const kept = Math.min(cached, ids.length);
         this.#nextPosition += kept;
         this.#prefillText('dialogue', [...ids.slice(kept), ...afterAnswer]);
+        if (this.#segment) this.#dialogue.closeFrames(closed);
+        this.#segment = undefined;
         this.#dialogue.addTurn({ first, end: ring.nextSeq });
-        this.#clock.record('decode', (performance.now() - answered) / Math.max(1, cached));
       },
     );
     for await (const id of generated) {

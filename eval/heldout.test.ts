@@ -1,0 +1,37 @@
+// The bundled model answers what it is for: held-out questions about the present, through the engine.
+
+import { spawnSync } from 'node:child_process';
+import { expect, it } from 'vitest';
+import { nodeFileSource } from '../src/engine/gguf/node-file';
+import { openNodeGpu } from '../src/engine/gpu/node-gpu';
+import { createSession } from '../src/engine/session';
+import { HELDOUT_FOLDER } from './command';
+import { readHeldout, type ScoredAnswer, scoreHeldout } from './heldout';
+
+const MODEL = 'public/models/toybox';
+
+/** The short clips among the first: enough questions to tell 85 % from 75 %, few enough for a software adapter. */
+const CLIPS = 30;
+const MAX_FRAMES = 12;
+
+it('at least 85 % of whole answers about the present are right', async ({ skip }) => {
+  skip(spawnSync('ffmpeg', ['-version']).error !== undefined, 'no ffmpeg to read the clips');
+  const session = await createSession({
+    gpu: await openNodeGpu(),
+    model: await nodeFileSource(`${MODEL}/model.gguf`),
+    mmproj: await nodeFileSource(`${MODEL}/mmproj.gguf`),
+    frame: { width: 112, height: 112 },
+    maxRgbPixels: 112 * 112,
+  });
+  const clips = (await readHeldout(HELDOUT_FOLDER)).filter(({ frames }) => frames <= MAX_FRAMES);
+  const answers: ScoredAnswer[] = [];
+  for await (const answer of scoreHeldout(session, HELDOUT_FOLDER, clips.slice(0, CLIPS), 'present')) {
+    answers.push(answer);
+  }
+  session.dispose();
+  const wrong = answers.filter(({ right }) => !right);
+  console.log(`right: ${answers.length - wrong.length} of ${answers.length}`);
+  for (const { question, answer, accepted } of wrong) console.log(`${question} ${answer} [${accepted[0]}]`);
+  expect(answers.length).toBeGreaterThan(100);
+  expect(wrong.length / answers.length).toBeLessThanOrEqual(0.15);
+}, 900_000);
