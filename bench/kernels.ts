@@ -2,8 +2,8 @@
 // only copies or only multiplies and adds. Weights and caches hold arbitrary values.
 
 import { planDecoder } from '../src/engine/decoder/buffers';
-import type { DecoderOptions } from '../src/engine/decoder/options';
 import type { DecoderHyper } from '../src/engine/decoder/hyper';
+import type { DecoderOptions } from '../src/engine/decoder/options';
 import { blockProgram, stepProgram } from '../src/engine/decoder/programs';
 import type { DecoderLayerWeights } from '../src/engine/decoder/weights';
 import { type WeightFormat, weightBytes } from '../src/engine/gguf/weight-format';

@@ -51,11 +51,11 @@ async function logits(args: Arguments): Promise<void> {
   // Text sees no frame, but the engine is built for some size.
   const { width, height } = frames[0] ?? { width: 2 * TOKEN_SIDE, height: 2 * TOKEN_SIDE };
   const frame = { width: nearestSide(width), height: nearestSide(height) };
+  const files = { model: await nodeFileSource(modelPath), mmproj: await nodeFileSource(mmprojPath) };
   const gpu = await openDevice(await openNodeGpu());
   console.error(`adapter: ${gpu.adapterName}`);
   const model = await loadModel(gpu, {
-    model: await nodeFileSource(modelPath),
-    mmproj: await nodeFileSource(mmprojPath),
+    ...files,
     frame,
     visualTokens: (2 * frame.width * frame.height) / TOKEN_SIDE ** 2,
     textTokens: ids.length + tokens,

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { create, globals } from 'webgpu';
+import { UnsupportedDeviceError } from '../errors';
 
 /** Vulkan driver manifests of the software adapters, by the name given in RINGSIDE_GPU. */
 const SOFTWARE_DRIVERS: Readonly<Record<string, readonly string[]>> = {
@@ -20,7 +21,7 @@ const instances: GPU[] = [];
  * Dawn's WebGPU entry point. RINGSIDE_GPU chooses the driver: `swiftshader`, `lavapipe`, `native` (whatever
  * the machine has), or unset: native if it finds an adapter, else the first software driver installed.
  * @param flags for Dawn, such as `disable-dawn-features=timestamp_quantization`.
- * @throws Error when the driver asked for is not installed.
+ * @throws UnsupportedDeviceError when the driver asked for is not installed.
  */
 export async function openNodeGpu(flags: readonly string[] = []): Promise<GPU> {
   Object.assign(globalThis, globals);
@@ -32,7 +33,7 @@ export async function openNodeGpu(flags: readonly string[] = []): Promise<GPU> {
   const names = wanted === '' ? Object.keys(SOFTWARE_DRIVERS) : [wanted];
   const driver = names.flatMap((name) => SOFTWARE_DRIVERS[name] ?? []).find((path) => existsSync(path));
   if (!driver) {
-    throw new Error(
+    throw new UnsupportedDeviceError(
       `No Vulkan driver for RINGSIDE_GPU='${wanted}'. Install the Debian package chromium (swiftshader) or mesa-vulkan-drivers 25 or later (lavapipe).`,
     );
   }
