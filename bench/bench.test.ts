@@ -19,7 +19,7 @@ it('measures a model stage by stage', async () => {
   const files = ['--model', file('gqa1-hd32-f32.model.gguf'), '--mmproj', file('gqa1-hd32-f32.mmproj.gguf')];
   const sizes = ['--size', '56x56', '--budget-tokens', '16', '--frames', '8'];
   expect(await main(['bench', ...files, ...sizes, '--json'])).toBe(0);
-  expect(printed[0]).toMatch(/^encode +[\d.,]+ +4 /m);
+  expect(printed[0]).toMatch(/^encode( +[\d.,]+){2} +4 /m);
   const report = JSON.parse(printed.at(-1)!);
   expect(report.frame).toEqual({ width: 56, height: 56, tokens: 4 });
   expect(report.stages.map(({ stage }: { stage: string }) => stage)).toEqual([
