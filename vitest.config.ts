@@ -34,8 +34,8 @@ export default defineConfig({
         extends: true,
         test: { ...common, name: 'unit', include: [`{${folders}}/**/*.test.ts`], exclude: gpuTests },
       },
-      // One file at a time: a software GPU takes all cores by itself.
-      { extends: true, test: { ...common, name: 'gpu', include: gpuTests, fileParallelism: false } },
+      // Two files at a time: compiling kernels, half of the work on a software GPU, uses one core.
+      { extends: true, test: { ...common, name: 'gpu', include: gpuTests, maxWorkers: 2 } },
     ],
   },
 });

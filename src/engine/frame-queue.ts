@@ -59,7 +59,8 @@ export class FrameQueue {
 
   /** Makes a pair of a frame that has no second yet, as a still picture. */
   completeHalf(): void {
-    if (this.#half) void this.#complete(this.#half.slot, this.#half.timestampMs);
+    // Whoever completes it learns what became of it otherwise.
+    if (this.#half) this.#complete(this.#half.slot, this.#half.timestampMs).catch(() => {});
   }
 
   /** The oldest pair, to be ingested; its slot must be given back with `release`. */

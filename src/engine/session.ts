@@ -206,35 +206,33 @@ class StreamSession implements Session {
     this.#segment = { start: this.#nextPosition, time: 0 };
   }
 
+  /** Ingests one pair when its turn comes; the pair may have been dropped by then. */
   #scheduleIngest(): void {
-    void this.#timeline.run(async () => {
-      const pair = this.#queue.shift();
-      if (!pair) return; // dropped or cleared meanwhile
-      try {
-        await this.#ingest(pair.slot);
-        this.#newestTimestampMs = pair.timestampMs;
-        pair.settle.resolve('ingested');
-      } catch (error) {
-        pair.settle.reject(error);
-      } finally {
-        this.#queue.release(pair);
-      }
-    });
+    const turn = this.#timeline.run(() => this.#ingestNext());
+    // A failed timeline has told every waiting pair itself.
+    turn.catch(() => {});
   }
 
   /** Puts a first frame into memory that is still waiting for its second. */
   async #ingestStill(): Promise<void> {
     this.#queue.completeHalf();
+    await this.#ingestNext();
+    if (this.#model.ring.counts.visual > 0) return;
+    throw new InvalidInputError('Nothing has been seen yet. Start a camera, a video or the demo, then ask.');
+  }
+
+  async #ingestNext(): Promise<void> {
     const pair = this.#queue.shift();
-    if (!pair) {
-      throw new InvalidInputError(
-        'Nothing has been seen yet. Start a camera, a video or the demo, then ask.',
-      );
+    if (!pair) return;
+    try {
+      await this.#ingest(pair.slot);
+      this.#newestTimestampMs = pair.timestampMs;
+      pair.settle.resolve('ingested');
+    } catch (error) {
+      pair.settle.reject(error);
+    } finally {
+      this.#queue.release(pair);
     }
-    await this.#ingest(pair.slot);
-    this.#newestTimestampMs = pair.timestampMs;
-    pair.settle.resolve('ingested');
-    this.#queue.release(pair);
   }
 
   /** Encodes and prefills one temporal patch, pruning first where the budget asks for it. */
