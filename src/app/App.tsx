@@ -38,10 +38,9 @@ export function App() {
       <UpdatePrompt />
       <input
         ref={filePicker}
-        className="visually-hidden"
+        hidden
         type="file"
         accept="video/*,.mkv,.mov,.ts"
-        tabIndex={-1}
         aria-label="Video file to watch"
         onChange={(event) => {
           const file = event.target.files?.[0];

@@ -1,0 +1,61 @@
+// A stream ten times longer than memory: memory stays as large as it was, and the present is still known.
+
+import { expect, type Page, test } from '@playwright/test';
+import { clip, questionsAbout, Ringside, wrong } from './ringside';
+
+test.setTimeout(480_000);
+
+test('memory stays flat over a long stream, and questions about now are answered', async ({ page }) => {
+  const ringside = new Ringside(page);
+  await ringside.open();
+  await ringside.memory.getByLabel('Budget').selectOption({ label: '8 frames · 4 s · 64 tokens' });
+  await expect.poll(() => ringside.figure('Token budget')).toBe(64);
+
+  await recordFigures(page);
+  await ringside.pickFile(clip('stream.mp4'));
+  await ringside.seenToTheEnd(300_000);
+  // Four pairs of frames fit, and some forty go by.
+  await expect.poll(() => ringside.figure('Frames seen')).toBeGreaterThanOrEqual(8 * 8);
+  expect(await ringside.figure('Dropped frames')).toBe(0);
+
+  const questions = questionsAbout('stream');
+  const answers: string[] = [];
+  for (const { question } of questions) answers.push(await ringside.ask(question));
+
+  const { tokensUsed, gpuBytes } = await recordedFigures(page);
+  expect(tokensUsed.length, 'times that the panel showed another number of tokens').toBeGreaterThan(4);
+  expect(Math.max(...tokensUsed)).toBeLessThanOrEqual(64);
+  expect(new Set(gpuBytes)).toEqual(new Set([await ringside.figure('Bytes on the GPU')]));
+  expect(gpuBytes[0]).toBeGreaterThan(1e6);
+  expect(await ringside.figure('Prunes')).toBeGreaterThan(0);
+  expect(wrong(questions, answers).length, wrong(questions, answers).join('\n')).toBeLessThanOrEqual(1);
+});
+
+interface Recorded {
+  readonly tokensUsed: number[];
+  readonly gpuBytes: number[];
+}
+
+/** Notes what the memory panel shows, each time that it changes. */
+async function recordFigures(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const recorded: Recorded = { tokensUsed: [], gpuBytes: [] };
+    Object.assign(globalThis, { recorded });
+    const figure = (label: string) => {
+      const term = [...document.querySelectorAll('dt')].find(({ textContent }) => textContent === label)!;
+      return term.parentElement!.querySelector('dd')!;
+    };
+    const note = () => {
+      recorded.tokensUsed.push(Number(figure('Tokens used').textContent.replaceAll(',', '')));
+      recorded.gpuBytes.push(Number(figure('Bytes on the GPU').querySelector('data')!.value));
+    };
+    note();
+    const panel = document.querySelector('[aria-label="Memory"]')!;
+    const changes = { subtree: true, childList: true, characterData: true, attributes: true };
+    new MutationObserver(note).observe(panel, changes);
+  });
+}
+
+function recordedFigures(page: Page): Promise<Recorded> {
+  return page.evaluate(() => (globalThis as unknown as { recorded: Recorded }).recorded);
+}

@@ -1,0 +1,67 @@
+// A video file: picked or dropped, seen to its end, asked about in several turns, stopped in mid-answer.
+
+import { expect, test } from '@playwright/test';
+import { clip, questionsAbout, Ringside, wrong } from './ringside';
+
+test.setTimeout(300_000);
+
+test('a picked file: two turns in one conversation', async ({ page }) => {
+  const ringside = new Ringside(page);
+  await ringside.open();
+  await ringside.pickFile(clip('scene.mp4'));
+  await ringside.seenToTheEnd();
+
+  const questions = questionsAbout('scene').filter(({ question }) => question.includes('colo'));
+  const answers: string[] = [];
+  for (const { question } of questions) answers.push(await ringside.ask(question));
+  expect(wrong(questions, answers)).toEqual([]);
+  expect(await ringside.turns()).toBe(2);
+});
+
+test('a dropped file: a question put meanwhile waits for the end, or is answered at once', async ({
+  page,
+}) => {
+  const ringside = new Ringside(page);
+  await ringside.open();
+  await ringside.dropFile(clip('scene.mp4'), 'video/mp4');
+  await expect(page.getByText(/0:\d\d of 0:09/)).toBeVisible();
+
+  const hurried = await ringside.put('Is there a red star?');
+  const patient = await ringside.put('What color is the circle?');
+  await hurried.locator.getByRole('button', { name: 'Answer now' }).click();
+  await hurried.answered();
+  await expect(patient.locator).toContainText('Kept until the end of “scene.mp4” has been seen.');
+  await patient.answered();
+  await ringside.seenToTheEnd();
+  await expect(patient.locator).toContainText('scene.mp4 at 0:08');
+  expect(await patient.answer()).toBe('The circle is blue.');
+});
+
+test('an answer stopped in its middle, then another question', async ({ page }) => {
+  const ringside = new Ringside(page);
+  await ringside.open();
+  await ringside.pickFile(clip('scene.mp4'));
+  await ringside.seenToTheEnd();
+
+  // From within the page: an answer is over before a test could press a button from without.
+  await page.evaluate(() => {
+    const observer = new MutationObserver(() => {
+      if (!document.querySelector('.turn-answering .answer-text')) return;
+      observer.disconnect();
+      [...document.querySelectorAll('button')].find((button) => button.textContent === 'Stop')!.click();
+    });
+    observer.observe(document.body, {
+      subtree: true,
+      childList: true,
+      characterData: true,
+      attributes: true,
+    });
+  });
+  const stopped = await ringside.put('What do you see?');
+  await expect(stopped.locator).toContainText('Stopped.', { timeout: 60_000 });
+  expect(await stopped.answer()).not.toMatch(/\.$/);
+  await expect(ringside.stopButton).toBeDisabled();
+  await expect(ringside.questionBox).toBeFocused();
+
+  expect(await ringside.ask('What color is the circle?')).toBe('The circle is blue.');
+});
