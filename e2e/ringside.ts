@@ -124,7 +124,8 @@ export class Turn {
 
   /** Waits for the whole answer. */
   async answered(timeout = PATIENCE_MS): Promise<void> {
-    await expect(this.locator).toHaveClass(/turn-done/, { timeout });
+    await expect(this.locator).toHaveClass(/turn-(done|stopped|failed)/, { timeout });
+    await expect(this.locator).toHaveClass(/turn-done/);
   }
 
   async answer(): Promise<string> {

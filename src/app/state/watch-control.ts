@@ -48,6 +48,8 @@ export class WatchControl extends Store<WatchState> {
   #source: FrameSource | null = null;
   #requested: WatchRequest | null = null;
   #starts = 0;
+  /** How often memory was emptied: a frame on its way meanwhile is not in it. */
+  #forgotten = 0;
   /** Engine time at which the current source began; engine time never runs backwards. */
   #baseMs = 0;
   #newestMs = 0;
@@ -123,6 +125,7 @@ export class WatchControl extends Store<WatchState> {
 
   /** Empties memory; a live source goes on filling it. */
   async forget(): Promise<void> {
+    this.#forgotten++;
     this.set({ seen: false });
     this.#problems.clear('memory');
     await this.#engine.get().client?.forget();
@@ -176,6 +179,7 @@ export class WatchControl extends Store<WatchState> {
     }
     if (source.pace === 'file') this.picture.draw(frame);
     this.set({ positionMs: timestampMs });
+    const forgotten = this.#forgotten;
     try {
       const engineMs = this.#baseMs + timestampMs;
       const result = await client.watch(frame, engineMs);
@@ -183,7 +187,7 @@ export class WatchControl extends Store<WatchState> {
       // The first of a pair is not in memory yet; but a file may hold no second, and the engine then makes do.
       if (result === 'waiting' && source.pace === 'live') return;
       this.#newestMs = Math.max(this.#newestMs, engineMs);
-      if (this.#source !== source) return;
+      if (this.#source !== source || this.#forgotten !== forgotten) return;
       this.#problems.clear('memory');
       if (!this.get().seen) this.set({ seen: true });
     } catch (error) {
