@@ -110,15 +110,28 @@ function noteOf({ askedOf, askedAtMs, end }: Turn): string {
  */
 function useFollowEnd(log: RefObject<HTMLDivElement | null>, entries: ConversationState['entries']): void {
   const newest = useRef(0);
+  // Known from the last scrolling, since what grows meanwhile, a preview above it too, moves the end away.
+  const following = useRef(false);
+  useEffect(() => {
+    const note = () => {
+      if (!log.current) return;
+      const { scrollHeight, scrollTop, clientHeight } = scrollerOf(log.current);
+      following.current = scrollHeight - scrollTop - clientHeight < FOLLOWING_PX;
+    };
+    document.addEventListener('scroll', note, { capture: true, passive: true });
+    return () => document.removeEventListener('scroll', note, { capture: true });
+  }, [log]);
   useEffect(() => {
     const last = entries.at(-1);
     if (!log.current || !last) return;
-    const isNewQuestion = last.kind === 'turn' && last.id > newest.current;
+    if (last.kind === 'turn' && last.id > newest.current) following.current = true;
     newest.current = last.id;
-    // On a desktop the conversation scrolls by itself, on a phone the whole page does.
-    const scrollsItself = log.current.scrollHeight > log.current.clientHeight + 1;
-    const scroller = scrollsItself ? log.current : document.documentElement;
-    const left = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
-    if (isNewQuestion || left < FOLLOWING_PX) scroller.scrollTop = scroller.scrollHeight;
+    const scroller = scrollerOf(log.current);
+    if (following.current) scroller.scrollTop = scroller.scrollHeight;
   }, [log, entries]);
+}
+
+/** On a desktop the conversation scrolls by itself, on a phone the whole page does. */
+function scrollerOf(log: HTMLElement): Element {
+  return log.scrollHeight > log.clientHeight + 1 ? log : document.documentElement;
 }
