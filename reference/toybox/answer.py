@@ -19,13 +19,14 @@ from tokenizer import Text
 from world import FRAMES_PER_SECOND, SIZE
 
 LONGEST_ANSWER = 40  # tokens
+LONGEST_CLIP = 120  # seconds
 
 
 def load_video(path: Path) -> np.ndarray:
     """Any video, sampled and resized with ffmpeg -> uint8 [pairs, 2, 112, 112, 3]."""
-    rate = ["-r", "10"] if path.suffix == ".mjpeg" else []
+    rate = ["-f", "mjpeg", "-framerate", "10"] if path.suffix == ".mjpeg" else []  # a bare stream has no clock
     raw = subprocess.run(["ffmpeg", "-v", "error", *rate, "-i", str(path), "-vf",
-                          f"fps={FRAMES_PER_SECOND},scale={SIZE}:{SIZE}:flags=bilinear", "-f", "rawvideo",
+                          f"fps={FRAMES_PER_SECOND},scale={SIZE}:{SIZE}:flags=bilinear", "-t", str(LONGEST_CLIP), "-f", "rawvideo",
                           "-pix_fmt", "rgb24", "-"], check=True, capture_output=True).stdout
     frames = np.frombuffer(raw, np.uint8).reshape(-1, SIZE, SIZE, 3)
     return frames[:len(frames) // 2 * 2].reshape(-1, 2, SIZE, SIZE, 3)

@@ -19,7 +19,7 @@ AGO = ((2, "just now"), (6, "a few seconds ago"), (15, "about ten seconds ago"),
        (10 ** 6, "about a minute ago"))
 MARGIN = 5  # pixels from a boundary of the 3x3 grid within which both sides are right
 PRESENT = {"see": 2, "colour": 1.3, "shape": 1.2, "count": 1, "exist1": 1.2, "exist": 1.5, "glyph": 1.5,
-           "where": 2.2, "moving": 1.5}
+           "where": 3.5, "moving": 1.5}
 PAST = {"first": 1, "before": 1.2, "after": 1.2, "earlier1": 0.7, "earlier": 1, "distinct": 1, "order": 1.2,
         "lastglyph": 0.8, "ago": 1.2}
 
@@ -74,10 +74,16 @@ def reference(rng: Random, sight: Sight, now: list[Sight]) -> str:
 
 
 def places(sight: Sight) -> list[str]:
-    """The right 3x3 places: the true one first, then any within MARGIN pixels."""
-    third = SIZE / 3
-    near = lambda v: dict.fromkeys(int(min(2, max(0, u) // third)) for u in (v, v - MARGIN, v + MARGIN))
-    return [PLACES[row * 3 + col] for row in near(sight.y) for col in near(sight.x)]
+    """The right 3x3 places: the true one and any within MARGIN pixels.
+
+    The first is the one to teach: where two fit, the one the sight's visual token (a quarter of the
+    frame wide) lies in the most, since tokens know their cell but not the place within it.
+    """
+    def fitting(v: float) -> list[int]:
+        thirds = {int(min(2, max(0, u) // (SIZE / 3))) for u in (v, v - MARGIN, v + MARGIN)}
+        taught = (0, 1, 1, 2)[int(v // (SIZE / 4))]
+        return sorted(thirds, key=lambda third: third != taught)
+    return [PLACES[row * 3 + col] for row in fitting(sight.y) for col in fitting(sight.x)]
 
 
 def present(rng: Random, kind: str, line: Timeline) -> tuple[dict, list[str]] | None:

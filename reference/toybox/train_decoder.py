@@ -21,22 +21,27 @@ from streams import collate, draw_row
 from tokenizer import Text
 
 BATCH_TOKENS = 6000
-QUESTIONS = 11
-CELL_LAYER = 1  # after this layer a training-only head must tell a visual token's own cell
+RATE = 0.008  # Muon's; 0.012 before the last run
+QUESTIONS, PAST_SHARE = 12, 0.12
+CELL_LAYER, CELL_WEIGHT = 1, 1.0  # after this layer a training-only head must tell a visual token's own cell
 REFRESH_STEPS = 50
 
 
 def stream_seconds(rng: Random, done: float) -> int:
     """Lengths grow with training: 1-4 s at first, later up to 32 s."""
-    longest = rng.choices((4, 8, 16, 32), ((6, 3, 1, 0) if done < 0.15 else (3, 4, 3, 0) if done < 0.4 else (3, 4, 5, 1.5)))[0]
+    longest = rng.choices((4, 8, 16, 32), ((6, 3, 1, 0) if done < 0.15 else (3, 4, 3, 0) if done < 0.4 else (3, 4, 4, 0.7)))[0]
     return rng.randint(1 if longest < 32 else 8, longest)
 
 
-def draw_batch(rng: Random, scenes: list, text: Text, done: float, past_share: float):
-    seconds = stream_seconds(rng, done)
-    count = max(2, BATCH_TOKENS // (seconds * TOKENS_PER_PAIR + 21 * QUESTIONS))
-    low = max(1, seconds - 1)
-    return collate([draw_row(rng, scenes, text, rng.randint(low, seconds), QUESTIONS, past_share) for _ in range(count)])
+def batches(rng: Random, bank: Bank, text: Text, progress):
+    """Endless batches of about BATCH_TOKENS; four at a time, rows of like length together."""
+    while True:
+        seconds = stream_seconds(rng, progress())
+        count = max(2, BATCH_TOKENS // (seconds * TOKENS_PER_PAIR + 21 * QUESTIONS))
+        rows = [draw_row(rng, bank.scenes, text, rng.randint(max(1, seconds - 1), seconds), QUESTIONS, PAST_SHARE)
+                for _ in range(4 * count)]
+        rows.sort(key=lambda row: len(row.ids))
+        yield from rng.sample([collate(rows[i:i + count]) for i in range(0, len(rows), count)], 4)
 
 
 def forward(decoder, batch, taps=()):
@@ -83,22 +88,26 @@ def main(folder: Path, out: Path, minutes: float, resume: Path | None) -> None:
     decoder = load_decoder(resume) if resume else start_decoder(
         [text.tokenizer.decode([i], skip_special_tokens=False) for i in range(count)])
     cells = nn.Linear(192, TOKENS_PER_PAIR)
+    if resume and "cells" in (saved := torch.load(resume)):
+        cells.load_state_dict(saved["cells"])
     bank, held = Bank(folder), Bank(folder, held_out=True)
     named = [*decoder.named_parameters(), *cells.named_parameters()]
     matrix = lambda name, p: p.ndim > 1 and "layers." in name
-    optimizer = Muon([p for n, p in named if matrix(n, p)], [p for n, p in named if not matrix(n, p)], 0.012, 2e-3)
+    optimizer = Muon([p for n, p in named if matrix(n, p)], [p for n, p in named if not matrix(n, p)], RATE, 2e-3)
     began, step, marks, seen = time.time(), 0, [], 0
-    while (done := (time.time() - began) / 60 / minutes) < 1:
+    progress = lambda: (time.time() - began) / 60 / minutes
+    source = batches(rng, bank, text, lambda: max(progress(), 0.5 if resume else 0))
+    while (done := progress()) < 1:
         if step % REFRESH_STEPS == 0:
             bank.refresh()
             held.refresh()
-        batch = draw_batch(rng, bank.scenes, text, max(done, 0.2 if resume else 0), 0.2 if done < 0.5 else 0.4)
+        batch = next(source)
         with torch.autocast("cpu", torch.bfloat16):
             hidden, targets, (early,) = forward(decoder, batch, (CELL_LAYER,))
             loss = F.cross_entropy(decoder.logits(hidden).float(), targets)
             cell_loss = F.cross_entropy(cells(early[batch[0] == -1]).float(), batch[5])
-        (loss + 0.3 * cell_loss).backward()
-        optimizer.step(min(1, step / 30) * min(1, 0.03 + 2.5 * (1 - done)))
+        (loss + CELL_WEIGHT * cell_loss).backward()
+        optimizer.step(min(1, step / 30) * min(1, 0.02 + 1.6 * (1 - done)))
         step += 1
         seen += int((targets == text.im_end).sum())
         marks.append((loss.item(), cell_loss.item()))
@@ -108,7 +117,7 @@ def main(folder: Path, out: Path, minutes: float, resume: Path | None) -> None:
         if step % 300 == 0:
             print("   ", validate(decoder, held, text), flush=True)
         if step % 50 == 0:
-            torch.save({"decoder": decoder.state_dict()}, out.with_suffix(".part"))
+            torch.save({"decoder": decoder.state_dict(), "cells": cells.state_dict()}, out.with_suffix(".part"))
             out.with_suffix(".part").rename(out)
     torch.save({"decoder": decoder.state_dict()}, out)
 

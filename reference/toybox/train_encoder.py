@@ -2,7 +2,8 @@
 
 Each attribute (shape, colour, glyph, motion) has a fixed code in the 192-d token space; the codes
 are those the start checkpoint grew up with, made orthogonal. A decoder that reads these codes keeps
-working while the encoder sharpens. `python train_encoder.py BANK START OUT MINUTES`.
+working while the encoder sharpens. A thing's row and column get small codes too: the encoder has only
+relative positions and can tell them just where the frame has a rim, which helps the decoder there. `python train_encoder.py BANK START OUT STEPS`.
 """
 
 import pickle
@@ -17,14 +18,14 @@ import torch.nn.functional as F
 import world
 from bank import encode
 from checkpoint import load_vision
-from model import Vision
+from model import GRID, TOKENS_PER_PAIR, Vision
 from optim import Muon
 from timeline import moments
 
 SHAPE = [*world.SHAPES, "card", "empty"]
 COLOUR, GLYPH, MOTION = list(world.COLOURS), list(world.DIGITS + world.LETTERS), list(world.DIRECTIONS)
 NAMES = SHAPE + COLOUR + GLYPH + MOTION
-CODE_NORM = 1.6
+CODE_NORM, PLACE_NORM = 1.6, 0.9
 BATCH = 96
 
 
@@ -60,10 +61,18 @@ def fit_codes(vision: Vision, frames: np.ndarray, labels: torch.Tensor) -> torch
     return CODE_NORM * u @ v
 
 
-def losses(features: torch.Tensor, labels: torch.Tensor, codes: torch.Tensor):
+def place_codes(codes: torch.Tensor) -> torch.Tensor:
+    """[8, 192] codes of four rows and four columns, orthogonal to the others; each four sum to zero."""
+    free = torch.linalg.svd(codes)[2][len(codes):len(codes) + 8]
+    centred = free.view(2, GRID, -1) - free.view(2, GRID, -1).mean(1, keepdim=True)
+    return PLACE_NORM * F.normalize(centred, dim=-1).flatten(0, 1)
+
+
+def losses(features: torch.Tensor, labels: torch.Tensor, codes: torch.Tensor, places: torch.Tensor):
     """Squared error to the code sums plus cross-entropy with logits tied to the codes."""
     thing = labels[..., 0] != SHAPE.index("empty")
-    error = (features - code_sum(labels, codes)).square().sum(-1)
+    place = (places[:GRID, None] + places[None, GRID:]).flatten(0, 1)
+    error = (features - code_sum(labels, codes) - place * thing[..., None]).square().sum(-1)
     squared = error[thing].mean() + 0.5 * error[~thing].mean()
     logits = features @ codes.T * (3 / CODE_NORM)
     split = logits.split([len(SHAPE), len(COLOUR), len(GLYPH), len(MOTION)], -1)
@@ -75,6 +84,11 @@ def losses(features: torch.Tensor, labels: torch.Tensor, codes: torch.Tensor):
         target = labels[..., index][has]
         total = total + F.cross_entropy(head[has], target)
         right.append((head[has].argmax(-1) == target).float().mean().item())
+    cells = torch.arange(TOKENS_PER_PAIR).expand_as(thing)[thing]
+    for codes_of, target in ((places[:GRID], cells // GRID), (places[GRID:], cells % GRID)):
+        head = features[thing] @ codes_of.T * (3 / PLACE_NORM)
+        total = total + 0.5 * F.cross_entropy(head, target)
+        right.append((head.argmax(-1) == target).float().mean().item())
     return total + 0.5 * F.cross_entropy(split[0][~thing], labels[..., 0][~thing]), right
 
 
@@ -106,7 +120,7 @@ def load_shards(folder: Path, held_out: bool) -> list:
     return shards
 
 
-def main(folder: Path, start: Path, out: Path, minutes: float) -> None:
+def main(folder: Path, start: Path, out: Path, steps: int) -> None:
     torch.set_num_threads(1)
     rng, vision = np.random.default_rng(), load_vision(start)
     shards, (held,) = load_shards(folder, False), load_shards(folder, True)
@@ -114,29 +128,27 @@ def main(folder: Path, start: Path, out: Path, minutes: float) -> None:
     codes = torch.load(known) if known.exists() else fit_codes(
         vision, shards[0][0], torch.from_numpy(shards[0][1]).long())
     torch.save(codes, known)
+    places = place_codes(codes)
     matrices = [p for p in vision.parameters() if p.ndim > 1]
     others = [p for p in vision.parameters() if p.ndim <= 1]
-    optimizer, began, step = Muon(matrices, others, 0.012, 1e-3), time.time(), 0
-    while (done := (time.time() - began) / 60 / minutes) < 1:
+    optimizer, began = Muon(matrices, others, 0.012, 1e-3), time.time()
+    for step in range(1, steps + 1):
         x, labels = sample(rng, shards, BATCH)
         with torch.autocast("cpu", torch.bfloat16):
             features = vision(x)
-        loss, right = losses(features.float(), labels, codes)
+        loss, right = losses(features.float(), labels, codes, places)
         loss.backward()
-        optimizer.step(min(1, step / 30) * min(1, 2.2 * (1 - done)))
-        step += 1
-        if step % 100 == 0:
+        optimizer.step(min(1, step / 30, 1.4 * (1 - step / steps) + 0.01))
+        if step % 50 == 0:
             with torch.no_grad():
                 rows = rng.integers(len(held[0]), size=400)
                 value, right = losses(vision(torch.from_numpy(held[0][np.sort(rows)])).float(),
-                                      torch.from_numpy(held[1][np.sort(rows)]).long(), codes)
+                                      torch.from_numpy(held[1][np.sort(rows)]).long(), codes, places)
             print(f"{time.time() - began:.0f}s step {step} train {loss.item():.3f} held {value.item():.3f}",
-                  "shape colour glyph motion", *(f"{r:.3f}" for r in right), flush=True)
+                  "shape colour glyph motion row column", *(f"{r:.3f}" for r in right), flush=True)
             torch.save(vision.state_dict(), out.with_suffix(".part"))
             out.with_suffix(".part").rename(out)
-            if step % 1000 == 0:
-                shards = load_shards(folder, False)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
