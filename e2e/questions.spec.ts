@@ -34,12 +34,12 @@ test('a question put while the model loads is kept and answered', async ({ page 
   });
   await page.goto('/');
   await ringside.pickFile(clip('scene.mp4'));
-  const kept = await ringside.put('What color is the circle?');
+  const kept = await ringside.put('What shape is the blue thing?');
   await expect(kept.locator).toContainText('Kept: it is asked as soon as the model is ready');
   await expect(page.getByRole('progressbar', { name: 'Loading the model' })).toBeVisible();
 
   letThrough();
   await ringside.ready();
   await kept.answered();
-  expect(await kept.answer()).toBe('The circle is blue.');
+  expect(await kept.answer()).toBe('The blue thing is a circle.');
 });

@@ -5,16 +5,29 @@ import { clip, questionsAbout, Ringside, wrong } from './ringside';
 
 test.setTimeout(300_000);
 
-test('a picked file: two turns in one conversation', async ({ page }) => {
+const SHAPE = { question: 'What shape is the blue thing?', answer: 'The blue thing is a circle.' };
+const STAR = { question: 'Is there a red star?', answer: 'Yes, there is a red star.' };
+
+test('at least nine of ten questions about a picked file are answered rightly', async ({ page }) => {
+  const ringside = new Ringside(page);
+  await ringside.open();
+  const questions = questionsAbout('scene');
+  const answers: string[] = [];
+  for (const { question } of questions) {
+    // Each by itself, as in the camera's test. Watching a file begins with an empty memory.
+    await ringside.pickFile(clip('scene.mp4'));
+    answers.push(await ringside.ask(question));
+  }
+  expect(wrong(questions, answers).length, wrong(questions, answers).join('\n')).toBeLessThanOrEqual(1);
+});
+
+test('two turns in one conversation', async ({ page }) => {
   const ringside = new Ringside(page);
   await ringside.open();
   await ringside.pickFile(clip('scene.mp4'));
   await ringside.seenToTheEnd();
-
-  const questions = questionsAbout('scene').filter(({ question }) => question.includes('colo'));
-  const answers: string[] = [];
-  for (const { question } of questions) answers.push(await ringside.ask(question));
-  expect(wrong(questions, answers)).toEqual([]);
+  expect(await ringside.ask(SHAPE.question)).toBe(SHAPE.answer);
+  expect(await ringside.ask(STAR.question)).toBe(STAR.answer);
   expect(await ringside.turns()).toBe(2);
 });
 
@@ -26,15 +39,15 @@ test('a dropped file: a question put meanwhile waits for the end, or is answered
   await ringside.dropFile(clip('scene.mp4'), 'video/mp4');
   await expect(page.getByText(/0:\d\d of 0:09/)).toBeVisible();
 
-  const hurried = await ringside.put('Is there a red star?');
-  const patient = await ringside.put('What color is the circle?');
+  const hurried = await ringside.put(STAR.question);
+  const patient = await ringside.put(SHAPE.question);
   await hurried.locator.getByRole('button', { name: 'Answer now' }).click();
   await hurried.answered();
   await expect(patient.locator).toContainText('Kept until the end of “scene.mp4” has been seen.');
   await patient.answered();
   await ringside.seenToTheEnd();
   await expect(patient.locator).toContainText('scene.mp4 at 0:08');
-  expect(await patient.answer()).toBe('The circle is blue.');
+  expect(await patient.answer()).toBe(SHAPE.answer);
 });
 
 test('an answer stopped in its middle, then another question', async ({ page }) => {
@@ -63,5 +76,5 @@ test('an answer stopped in its middle, then another question', async ({ page }) 
   await expect(ringside.stopButton).toBeDisabled();
   await expect(ringside.questionBox).toBeFocused();
 
-  expect(await ringside.ask('What color is the circle?')).toBe('The circle is blue.');
+  expect(await ringside.ask(SHAPE.question)).toBe(SHAPE.answer);
 });

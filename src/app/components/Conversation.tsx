@@ -4,7 +4,7 @@ import { formatDuration, formatTime } from '../format';
 import { useAssistant } from '../state/assistant';
 import type { ConversationState, Turn } from '../state/conversation-control';
 import { useStore } from '../state/store';
-import { fileUnderWay } from '../state/watch-control';
+import { fileUnderWay, type WatchState } from '../state/watch-control';
 
 /** Pixels from the end within which the reader counts as following along. */
 const FOLLOWING_PX = 120;
@@ -77,7 +77,7 @@ function QueuedNote({ turn }: { turn: Turn }) {
   const waitsForEnd = phase === 'ready' && fileUnderWay(watched) && !turn.hurried;
   return (
     <div className="answer-waiting">
-      <p className="answer-note">{waitsForEnd ? endText(watched.name) : queuedText(phase, watched.seen)}</p>
+      <p className="answer-note">{waitsForEnd ? endText(watched) : queuedText(phase, watched.seen)}</p>
       {waitsForEnd && (
         <button type="button" className="button" onClick={() => conversation.hurry(turn.id)}>
           Answer now
@@ -87,8 +87,8 @@ function QueuedNote({ turn }: { turn: Turn }) {
   );
 }
 
-function endText(name: string): string {
-  return `Kept until the end of “${name}” has been seen.`;
+function endText({ opening, name }: WatchState): string {
+  return `Kept until the end of ${opening ? 'the video' : `“${name}”`} has been seen.`;
 }
 
 function queuedText(phase: 'loading' | 'ready' | 'failed', seen: boolean): string {

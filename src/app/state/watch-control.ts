@@ -232,10 +232,10 @@ export class WatchControl extends Store<WatchState> {
   }
 }
 
-/** Whether a file is being watched and its end is still to come. */
-export function fileUnderWay({ request, phase }: WatchState): boolean {
-  const isFile = request?.kind === 'file' || request?.kind === 'demo';
-  return isFile && (phase === 'waiting' || phase === 'watching');
+/** Whether a file is being opened or watched, and its end is still to come. */
+export function fileUnderWay({ request, opening, phase }: WatchState): boolean {
+  const isFile = (of: WatchRequest | null) => of?.kind === 'file' || of?.kind === 'demo';
+  return isFile(opening) || (isFile(request) && (phase === 'waiting' || phase === 'watching'));
 }
 
 /** Whether a request goes on with the stream before it, so that memory is kept. */
