@@ -48,7 +48,7 @@ export class WatchControl extends Store<WatchState> {
   #source: FrameSource | null = null;
   #requested: WatchRequest | null = null;
   #starts = 0;
-  /** How often memory was emptied: a frame on its way meanwhile is not in it. */
+  /** Counts beginnings and ends of emptying memory: a frame on its way meanwhile is not in it. */
   #forgotten = 0;
   /** Engine time at which the current source began; engine time never runs backwards. */
   #baseMs = 0;
@@ -129,6 +129,7 @@ export class WatchControl extends Store<WatchState> {
     this.set({ seen: false });
     this.#problems.clear('memory');
     await this.#engine.get().client?.forget();
+    this.#forgotten++;
   }
 
   async #open(request: WatchRequest): Promise<FrameSource> {
