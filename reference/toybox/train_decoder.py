@@ -21,7 +21,7 @@ from streams import collate, draw_row
 from tokenizer import Text
 
 BATCH_TOKENS = 6000
-RATE = 0.008  # Muon's; 0.012 before the last run
+RATE = 0.012  # Muon's
 QUESTIONS, PAST_SHARE = 12, 0.12
 CELL_LAYER, CELL_WEIGHT = 1, 1.0  # after this layer a training-only head must tell a visual token's own cell
 REFRESH_STEPS = 50
@@ -119,7 +119,7 @@ def main(folder: Path, out: Path, minutes: float, resume: Path | None) -> None:
         if step % 50 == 0:
             torch.save({"decoder": decoder.state_dict(), "cells": cells.state_dict()}, out.with_suffix(".part"))
             out.with_suffix(".part").rename(out)
-    torch.save({"decoder": decoder.state_dict()}, out)
+    torch.save({"decoder": decoder.state_dict(), "cells": cells.state_dict()}, out)
 
 
 if __name__ == "__main__":
