@@ -83,7 +83,7 @@ export interface Session {
   /**
    * Takes one frame. The first of a temporal patch resolves at once, the second when both are in memory, or
    * were dropped because newer frames filled the queue. Await it to feed a file at the engine's own pace;
-   * ignore it for a live source.
+   * of a live source, only its failure matters.
    * @throws MemoryFullError under a policy that lets go of nothing; InvalidInputError for a bad frame.
    */
   watch(frame: Frame, timestampMs: number): Promise<WatchResult>;
@@ -92,10 +92,12 @@ export interface Session {
    * keeps it as such in the conversation.
    * @throws InvalidInputError on an empty question, or when nothing was seen yet.
    */
-  ask(question: string, options?: AskOptions): AsyncIterable<string>;
+  ask(question: string, options?: AskOptions): AsyncGenerator<string, void>;
   memory(): MemoryReport;
   /** Changes policy or budget at once; a smaller budget prunes at the next frame. */
   configure(change: { policy?: PolicyName; budget?: Budget }): void;
+  /** Puts a frame into memory that still waits for its partner, as a still picture: at the end of a source. */
+  flush(): Promise<void>;
   /** Empties memory and conversation. */
   forget(): Promise<void>;
   /** Releases every GPU object. */

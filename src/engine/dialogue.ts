@@ -22,8 +22,13 @@ interface Exchange {
 export class Dialogue {
   #exchanges: Exchange[] = [];
 
-  get turns(): number {
-    return this.#exchanges.reduce((sum, { turns }) => sum + turns.length, 0);
+  /** Tokens that letting go of every turn would free. */
+  get releasable(): number {
+    const length = (range?: SeqRange) => (range ? range.end - range.first : 0);
+    return this.#exchanges
+      .map(({ closing, turns, opening }) => ({ turns, markers: opening ? [closing, opening] : [] }))
+      .flatMap(({ turns, markers }) => [...turns, ...markers])
+      .reduce((sum, range) => sum + length(range), 0);
   }
 
   clear(): void {

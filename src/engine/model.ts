@@ -58,8 +58,8 @@ const QUEUED_FRAMES = 8;
 /** Smallest prefill block, for questions on models with few tokens a frame. */
 const MIN_BLOCK_TOKENS = 64;
 
-/** Tallest source frame taken in, after cropping: 4K. */
-const MAX_SOURCE_ROWS = 2304;
+/** Tallest source frame taken in, after cropping: 4K held upright. */
+const MAX_SOURCE_ROWS = 4096;
 
 /**
  * Loads a model onto an open device.
@@ -90,6 +90,7 @@ async function build(
       `${mmprojFile.source.name} makes visual tokens of width ${visionHyper.outputWidth}, but ${modelFile.source.name} reads ${hyper.width}. Choose the two files of one model.`,
     );
   }
+  const tokenizer = new Tokenizer(modelFile.metadata);
   const grid = frameGrid(
     options.frame.width,
     options.frame.height,
@@ -112,7 +113,7 @@ async function build(
   };
   const blockTokens = Math.max(MIN_BLOCK_TOKENS, grid.tokens);
 
-  const bindingBytes = device.limits.maxStorageBufferBindingSize;
+  const bindingBytes = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
   const textWeights = new WeightPlan(modelFile, bindingBytes);
   const visionWeights = new WeightPlan(mmprojFile, bindingBytes);
   const decoderWeights = planDecoderWeights(textWeights, hyper);
@@ -135,7 +136,6 @@ async function build(
       const fraction = WEIGHTS_SHARE * (bytesDone / bytesTotal);
       options.onProgress({ stage: 'weights', fraction, bytesDone, bytesTotal });
     };
-    const tokenizer = new Tokenizer(modelFile.metadata);
     await visionWeights.upload(device, ledger, advance);
     await textWeights.upload(device, ledger, advance);
     options.onProgress({ stage: 'shaders', fraction: WEIGHTS_SHARE, bytesDone, bytesTotal });

@@ -22,7 +22,7 @@ import { Dialogue, type SeqRange } from './dialogue';
 import { DeviceLostError, InvalidInputError } from './errors';
 import { FrameQueue } from './frame-queue';
 import type { ByteSource } from './gguf/byte-source';
-import { openDevice } from './gpu/device';
+import { checkVideoFrames, openDevice } from './gpu/device';
 import { submit } from './gpu/program';
 import type { Allocation, Region } from './memory/ring';
 import { bytesPerToken } from './memory/ring-shape';
@@ -66,6 +66,7 @@ export async function createSession(options: SessionOptions): Promise<Session> {
   const { memory = {} } = options;
   const gpu = await openDevice(options.gpu ?? globalThis.navigator?.gpu);
   try {
+    if (!options.maxRgbPixels) checkVideoFrames(gpu);
     const model = await loadModel(gpu, {
       ...options,
       visualTokens: memory.capacityTokens ?? DEFAULT_CAPACITY_TOKENS,
@@ -77,6 +78,20 @@ export async function createSession(options: SessionOptions): Promise<Session> {
     gpu.device.destroy();
     throw error;
   }
+}
+
+/** @throws InvalidInputError naming the field that is out of range. */
+function checkSampling(sampling: Sampling): Sampling {
+  const { temperature, topK, topP, seed, maxTokens } = sampling;
+  const check = (name: string, value: number, good: boolean, range: string) => {
+    if (!good) throw new InvalidInputError(`The sampling's ${name} is ${value}; it must be ${range}.`);
+  };
+  check('temperature', temperature, temperature >= 0 && Number.isFinite(temperature), '0 or more');
+  check('topK', topK, Number.isInteger(topK) && topK >= 0, 'a whole number, 0 or more');
+  check('topP', topP, topP >= 0 && topP <= 1, 'from 0 to 1');
+  check('seed', seed, Number.isInteger(seed), 'a whole number');
+  check('maxTokens', maxTokens, Number.isInteger(maxTokens) && maxTokens >= 1, 'a whole number, 1 or more');
+  return sampling;
 }
 
 /** Consecutive frames: a video of its own within the conversation. */
@@ -141,6 +156,11 @@ class StreamSession implements Session {
       if (options.signal?.aborted) return;
       if (this.#model.ring.counts.visual === 0) await this.#ingestStill();
       yield* this.#answer(text, options);
+    } catch (error) {
+      // A lost device shows first as a failed read; the loss itself is told a moment later.
+      await new Promise((resolve) => setTimeout(resolve));
+      this.#timeline.check();
+      throw error;
     } finally {
       release();
     }
@@ -171,6 +191,11 @@ class StreamSession implements Session {
 
   configure(change: { policy?: PolicyName; budget?: Budget }): void {
     this.#model.ring.configure(change);
+  }
+
+  async flush(): Promise<void> {
+    this.#queue.completeHalf();
+    await this.#timeline.run(() => this.#ingestNext());
   }
 
   async forget(): Promise<void> {
@@ -209,7 +234,7 @@ class StreamSession implements Session {
   /** Ingests one pair when its turn comes; the pair may have been dropped by then. */
   #scheduleIngest(): void {
     const turn = this.#timeline.run(() => this.#ingestNext());
-    // A failed timeline has told every waiting pair itself.
+    // Whoever watches has been told: by the pair, or by the failed timeline.
     turn.catch(() => {});
   }
 
@@ -230,6 +255,7 @@ class StreamSession implements Session {
       pair.settle.resolve('ingested');
     } catch (error) {
       pair.settle.reject(error);
+      throw error;
     } finally {
       this.#queue.release(pair);
     }
@@ -264,7 +290,7 @@ class StreamSession implements Session {
     { signal, remember = true, ...options }: AskOptions,
   ): AsyncGenerator<string, void> {
     const { ring, decoder, tokenizer } = this.#model;
-    const sampling = { ...DEFAULT_SAMPLING, ...options.sampling };
+    const sampling = checkSampling({ ...DEFAULT_SAMPLING, ...options.sampling });
     const closing = this.#segment ? this.#special(this.#pieces.afterFrames) : [];
     const question = [...tokenizer.encodeUserText(text), ...this.#special(this.#pieces.afterQuestion)];
     const afterAnswer = this.#special(this.#pieces.afterAnswer);
@@ -316,23 +342,26 @@ class StreamSession implements Session {
   }
 
   /**
-   * Lets go of the oldest turns until an answer of `wanted` tokens fits after `needed` others.
+   * Lets go of the oldest turns until `needed` tokens fit, and after them an answer of `longest`; of a longer
+   * one, as much as a quarter of the dialogue's share.
    * @returns how long the answer may get.
    */
-  #makeTextRoom(needed: number, wanted: number): number {
+  #makeTextRoom(needed: number, longest: number): number {
     const { ring } = this.#model;
+    const possible = ring.textRoom + this.#dialogue.releasable - needed;
+    if (possible < 1) {
+      throw new InvalidInputError(
+        `The question is ${needed} tokens long, but only ${possible + needed} fit. Ask in fewer words.`,
+      );
+    }
+    const share = ring.textRoom + ring.counts.dialogue;
+    const wanted = Math.min(longest, possible, Math.ceil(share / 4));
     while (ring.textRoom < needed + wanted) {
       const ranges = this.#dialogue.dropOldest();
       if (ranges.length === 0) break;
       for (const { first, end } of ranges) ring.dropDialogue(first, end);
     }
-    const limit = Math.min(wanted, ring.textRoom - needed);
-    if (limit < 1) {
-      throw new InvalidInputError(
-        `The question is ${needed} tokens long, but only ${ring.textRoom} fit. Ask in fewer words.`,
-      );
-    }
-    return limit;
+    return Math.min(longest, ring.textRoom - needed);
   }
 
   #special(piece: string): number[] {

@@ -4,16 +4,8 @@
 export class Timeline {
   #tail: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
-  readonly #failed: Promise<never>;
-  #reject: (error: Error) => void = () => {};
-
-  constructor() {
-    this.#failed = new Promise((_, reject) => {
-      this.#reject = reject;
-    });
-    // Nobody may be waiting when it fails.
-    this.#failed.catch(() => {});
-  }
+  /** Who is to be told when the timeline fails: only those waiting now, so that an endless stream leaves nothing. */
+  readonly #waiting = new Set<(error: Error) => void>();
 
   /** Waits for its turn; what it returns ends the turn and must be called. */
   async enter(): Promise<() => void> {
@@ -41,7 +33,10 @@ export class Timeline {
 
   /** The promise's result, or the timeline's failure if that comes first. */
   unlessFailed<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, this.#failed]);
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      promise.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    });
   }
 
   /** @throws the failure, once there is one. */
@@ -51,6 +46,6 @@ export class Timeline {
 
   fail(error: Error): void {
     this.#failure ??= error;
-    this.#reject(error);
+    for (const reject of this.#waiting) reject(this.#failure);
   }
 }

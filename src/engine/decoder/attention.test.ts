@@ -11,6 +11,7 @@ import {
   testGpu,
   upload,
 } from '../gpu/testing/harness';
+import { halfBits } from '../gpu/testing/random-weights';
 import { EMPTY } from '../memory/ring-shape';
 import { TOLERANCE } from '../testing/tolerance';
 
@@ -83,8 +84,15 @@ function reference(
   return y;
 }
 
+/** Rows as the ring holds them. */
+function cached(rows: Float32Array, kvF32: boolean): Float32Array | Uint32Array {
+  if (kvF32) return rows;
+  const halves = Uint16Array.from(rows, halfBits);
+  return new Uint32Array(halves.buffer);
+}
+
 /** The plain version, through its buffer of scores. */
-async function attendPlainly(shape: Shape) {
+async function attendPlainly(shape: Shape, kvF32: boolean) {
   const { device } = await testGpu();
   const { heads, kvHeads, headDim, tokens, capacity, scanSlots } = shape;
   const data = scene(shape);
@@ -92,7 +100,7 @@ async function attendPlainly(shape: Shape) {
   const scores = emptyBuffer(device, tokens * heads * capacity);
   const y = emptyBuffer(device, tokens * heads * headDim);
   const spec = {
-    conditions: { kv_f32: true },
+    conditions: { kv_f32: kvF32 },
     constants: { heads, kv_heads: kvHeads, head_dim: headDim, capacity },
   };
   await runKernel(
@@ -101,7 +109,7 @@ async function attendPlainly(shape: Shape) {
     {
       step,
       qkv: upload(device, data.qkv),
-      keys: upload(device, data.keys),
+      keys: upload(device, cached(data.keys, kvF32)),
       slots: upload(device, data.slots),
       scores,
     },
@@ -110,13 +118,13 @@ async function attendPlainly(shape: Shape) {
   await runKernel(
     device,
     { module: 'attention_values', ...spec },
-    { step, scores, values: upload(device, data.values), y },
+    { step, scores, values: upload(device, cached(data.values, kvF32)), y },
     [Math.ceil((tokens * heads * headDim) / 4 / 64)],
   );
   return { got: await downloadFloats(device, y), want: reference(shape, data) };
 }
 
-async function attend(shape: Shape, splits: number) {
+async function attend(shape: Shape, splits: number, kvF32 = true) {
   const { device } = await testGpu();
   const { heads, kvHeads, headDim, tokens, capacity, scanSlots } = shape;
   const data = scene(shape);
@@ -126,12 +134,12 @@ async function attend(shape: Shape, splits: number) {
   const constants = { heads, kv_heads: kvHeads, head_dim: headDim, capacity };
   await runKernel(
     device,
-    { module: 'attention', conditions: { kv_f32: true, split: splits > 1 }, constants },
+    { module: 'attention', conditions: { kv_f32: kvF32, split: splits > 1 }, constants },
     {
       step: upload(device, stepWords(tokens, data.firstSeq, 0, scanSlots)),
       qkv: upload(device, data.qkv),
-      keys: upload(device, data.keys),
-      values: upload(device, data.values),
+      keys: upload(device, cached(data.keys, kvF32)),
+      values: upload(device, cached(data.values, kvF32)),
       slots: upload(device, data.slots),
       ...(splits > 1 ? { sums, extents } : { y }),
     },
@@ -151,10 +159,13 @@ async function attend(shape: Shape, splits: number) {
 describe('attention', () => {
   for (const shape of SHAPES) {
     it(Object.entries(shape).join(' '), async () => {
-      const { got, want } = await attend(shape, 1);
-      expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
-      const plain = await attendPlainly(shape);
-      expect(maxDifference(plain.got, want)).toBeLessThan(TOLERANCE.kernelF32);
+      for (const kvF32 of [true, false]) {
+        const tolerance = kvF32 ? TOLERANCE.kernelF32 : TOLERANCE.attentionF16Cache;
+        const { got, want } = await attend(shape, 1, kvF32);
+        expect(maxDifference(got, want)).toBeLessThan(tolerance);
+        const plain = await attendPlainly(shape, kvF32);
+        expect(maxDifference(plain.got, want)).toBeLessThan(tolerance);
+      }
     });
   }
 

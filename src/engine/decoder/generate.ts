@@ -43,7 +43,10 @@ export async function* generate(
   const submit = () => {
     const [at] = textPositions(position + cached, 1);
     cached++;
-    inFlight.push(decoder.decode(at!, place(), { sampling, draw: cached }));
+    const step = decoder.decode(at!, place(), { sampling, draw: cached });
+    // It may fail while nobody is looking; whoever reads it learns of it.
+    step.catch(() => {});
+    inFlight.push(step);
   };
   try {
     for (let id = firstId; !isEnd(id) && !signal?.aborted; ) {

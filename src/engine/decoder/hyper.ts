@@ -13,6 +13,4 @@ export interface DecoderHyper {
   readonly ropeTheta: number;
   /** Rotary pairs turned by time, height and width; they sum to `headDim / 2`. */
   readonly ropeSections: readonly [time: number, height: number, width: number];
-  /** Positions the model was trained on. */
-  readonly contextLength: number;
 }

@@ -30,7 +30,7 @@ async function sample(logits: Float32Array, { temperature, topK, topP, seed }: R
 function uniformRandom(seed: number, id: number): number {
   const state = (Math.imul((seed ^ Math.imul(id, 0x9e3779b9)) >>> 0, 747796405) + 2891336453) >>> 0;
   const word = Math.imul((state >>> ((state >>> 28) + 4)) ^ state, 277803737) >>> 0;
-  return ((((word >>> 22) ^ word) >>> 8) + 0.5) / 2 ** 24;
+  return ((((word >>> 22) ^ word) >>> 9) + 0.5) / 2 ** 23;
 }
 
 /** Ids that top-k and then top-p leave, equals at a threshold included. */
@@ -88,6 +88,17 @@ describe('drawing', () => {
     const got: number[] = [];
     for (const seed of seeds) got.push(await sample(logits, { ...rules, seed }));
     expect(got).toEqual(seeds.map((seed) => draw(logits, { ...rules, seed })));
+  });
+
+  it('the largest random number there is still has finite noise', async () => {
+    // Of these ids, some draw a hash whose top 24 bits are all ones; none of them may win by that alone.
+    const flat = new Float32Array(60_000).fill(-50);
+    flat[0] = 50;
+    for (const seed of [0, 1, 2, 3]) expect(await sample(flat, { ...GREEDY, temperature: 1, seed })).toBe(0);
+  });
+
+  it('top-p 0 leaves the likeliest', async () => {
+    expect(await sample(Float32Array.of(1, 3, 2), { ...GREEDY, temperature: 1, topP: 0, seed: 5 })).toBe(1);
   });
 
   it('follows the probabilities', async () => {

@@ -24,6 +24,10 @@ export interface Gpu {
   readonly subgroupSizes: readonly [number, number];
 }
 
+/** The way out where a browser will not do. */
+const BROWSERS =
+  'Use a current Chrome or Edge, Safari 26 or later, or Firefox 144 or later on Windows or macOS.';
+
 const WANTED: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
 
 /**
@@ -33,9 +37,7 @@ const WANTED: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp
  */
 export async function openDevice(gpu: GPU | undefined): Promise<Gpu> {
   if (!gpu) {
-    throw new UnsupportedDeviceError(
-      'This browser has no WebGPU. Use a current Chrome or Edge, Safari 26 or later, or Firefox 141 or later.',
-    );
+    throw new UnsupportedDeviceError(`This browser has no WebGPU. ${BROWSERS}`);
   }
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) {
@@ -64,6 +66,14 @@ export async function openDevice(gpu: GPU | undefined): Promise<Gpu> {
     adapterName: [info.vendor, info.architecture, info.description].filter(Boolean).join(' · '),
     subgroupSizes: subgroups ? [info.subgroupMinSize, info.subgroupMaxSize] : [0, 0],
   };
+}
+
+/** @throws UnsupportedDeviceError when video frames cannot be bound as textures on this device. */
+export function checkVideoFrames({ device }: Gpu): void {
+  if ('importExternalTexture' in device) return;
+  throw new UnsupportedDeviceError(
+    `This browser's WebGPU cannot read video frames (importExternalTexture is missing). ${BROWSERS}`,
+  );
 }
 
 /**

@@ -1,10 +1,11 @@
 // The ledger: creates every buffer of a memory plan, once, and accounts for each byte until disposed.
 
+import { OutOfMemoryError } from '../errors';
 import { guardMemory } from './device';
 import { bytesByPurpose, checkPlan, type MemoryPlan, type Purpose, planBytes } from './memory-plan';
 
 const USAGE = {
-  // The usage constants are spelled out because Node has no GPUBufferUsage until Dawn's globals are installed.
+  // Functions, because Node has no GPUBufferUsage until Dawn's globals are installed.
   storage: () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
   uniform: () => GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
   staging: () => GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
@@ -30,11 +31,15 @@ export class Ledger {
     checkPlan(plan, device.limits);
     const buffers = new Map<string, GPUBuffer>();
     try {
+      // A size the device does not allow is a validation error, not one of memory.
+      device.pushErrorScope('validation');
       await guardMemory(device, `${(planBytes(plan) / 2 ** 20).toFixed(0)} MiB of buffers`, () => {
         for (const { name, bytes, kind } of plan) {
           buffers.set(name, device.createBuffer({ label: name, size: bytes, usage: USAGE[kind]() }));
         }
       });
+      const invalid = await device.popErrorScope();
+      if (invalid) throw new OutOfMemoryError(`A buffer was refused: ${invalid.message}`);
     } catch (error) {
       for (const buffer of buffers.values()) buffer.destroy();
       throw error;

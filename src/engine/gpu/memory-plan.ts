@@ -48,7 +48,10 @@ export function checkPlan(
   for (const { name, bytes, kind } of plan) {
     if (names.has(name)) throw new Error(`The memory plan names '${name}' twice`);
     names.add(name);
-    const limit = kind === 'storage' ? limits.maxStorageBufferBindingSize : limits.maxBufferSize;
+    const limit =
+      kind === 'storage'
+        ? Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize)
+        : limits.maxBufferSize;
     if (bytes > limit) {
       throw new OutOfMemoryError(
         `The buffer '${name}' needs ${mebibytes(bytes)} but this device allows ${mebibytes(limit)} in one piece. Choose a smaller memory budget or a smaller model.`,

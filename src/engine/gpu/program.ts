@@ -6,7 +6,7 @@ import { compileKernel, type Kernel, type KernelSpec } from './kernel';
 /** Workgroup counts; a missing dimension is 1. */
 export type Grid = readonly [x: number, y?: number, z?: number];
 
-/** A buffer, a range of one, or a texture bound under the name the shader gives it. */
+/** A buffer, or a range of one, bound under the name the shader gives it. */
 export type Binding = GPUBuffer | GPUBufferBinding;
 
 interface Stage<S> {
@@ -63,10 +63,6 @@ export class Program<S = void> {
     this.#dispatches = dispatches;
   }
 
-  get length(): number {
-    return this.#dispatches.length;
-  }
-
   /** Records every dispatch into `pass`. */
   record(pass: GPUComputePassEncoder, shape: S): void {
     for (const { kernel, bindGroup, grid } of this.#dispatches) {
@@ -76,11 +72,6 @@ export class Program<S = void> {
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(x, y, z);
     }
-  }
-
-  /** Labels of the dispatches in order, for profiles. */
-  get labels(): string[] {
-    return this.#dispatches.map(({ kernel }) => kernel.label);
   }
 }
 

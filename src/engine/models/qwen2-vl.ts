@@ -36,7 +36,6 @@ export function readDecoderHyper(file: ModelFile): DecoderHyper {
     normEpsilon: metadata.number('qwen2vl.attention.layer_norm_rms_epsilon'),
     ropeTheta: metadata.number('qwen2vl.rope.freq_base'),
     ropeSections: [sections[0] ?? 0, sections[1] ?? 0, sections[2] ?? 0],
-    contextLength: metadata.number('qwen2vl.context_length'),
   };
   checkHyper(file.source.name, hyper);
   return hyper;
@@ -62,26 +61,38 @@ function checkHyper(name: string, { headDim, heads, kvHeads, ropeSections }: Dec
 }
 
 /** Asks the plan for every tensor of the decoder; the head is the embedding where the file has none of its own. */
-export function planDecoderWeights(plan: WeightPlan, { layers }: DecoderHyper): DecoderWeights {
-  const embedding = plan.matrix(['token_embd.weight']);
+export function planDecoderWeights(plan: WeightPlan, hyper: DecoderHyper): DecoderWeights {
+  const { width, ffnWidth, vocab } = hyper;
+  const heads = hyper.heads * hyper.headDim;
+  const kvHeads = hyper.kvHeads * hyper.headDim;
+  /** Tensors stacked by rows, whose shape must be what the hyper-parameters say. */
+  const matrix = (names: string[], [rows, cols]: readonly [number, number], biases: string[] = []) => {
+    const planned = plan.matrix(names, biases);
+    if (planned.rows === rows && planned.cols === cols) return planned;
+    throw new ModelFormatError(
+      `The tensors ${names.join(', ')} make a matrix of ${planned.rows} × ${planned.cols}, but by the file's metadata it is ${rows} × ${cols}; the file is damaged or of another architecture.`,
+    );
+  };
+  const embedding = matrix(['token_embd.weight'], [vocab, width]);
   return {
     embedding,
-    layers: Array.from({ length: layers }, (_, layer) => {
+    layers: Array.from({ length: hyper.layers }, (_, layer) => {
       const name = (part: string) => `blk.${layer}.${part}`;
       const qkv = ['attn_q', 'attn_k', 'attn_v'];
       return {
         attentionNorm: plan.vector([name('attn_norm.weight')]),
-        qkv: plan.matrix(
+        qkv: matrix(
           qkv.map((part) => name(`${part}.weight`)),
+          [heads + 2 * kvHeads, width],
           qkv.map((part) => name(`${part}.bias`)),
         ),
-        attentionOutput: plan.matrix([name('attn_output.weight')]),
+        attentionOutput: matrix([name('attn_output.weight')], [width, heads]),
         ffnNorm: plan.vector([name('ffn_norm.weight')]),
-        gateUp: plan.matrix([name('ffn_gate.weight'), name('ffn_up.weight')]),
-        down: plan.matrix([name('ffn_down.weight')]),
+        gateUp: matrix([name('ffn_gate.weight'), name('ffn_up.weight')], [2 * ffnWidth, width]),
+        down: matrix([name('ffn_down.weight')], [width, ffnWidth]),
       };
     }),
     outputNorm: plan.vector(['output_norm.weight']),
-    head: plan.has('output.weight') ? plan.matrix(['output.weight']) : embedding,
+    head: plan.has('output.weight') ? matrix(['output.weight'], [vocab, width]) : embedding,
   };
 }

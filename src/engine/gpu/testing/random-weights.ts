@@ -31,8 +31,8 @@ function nibble(value: number): number {
   return Math.min(15, Math.floor((value + 1) * 8));
 }
 
-/** Bits of a number in (2^-14, 1) cut to half precision. */
-function halfBits(value: number): number {
+/** Half-precision bits of a number in (-1, 1), cut; what is below 2^-14 becomes 0. */
+export function halfBits(value: number): number {
   const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!;
   const exponent = ((bits >>> 23) & 255) - 112;
   return ((bits >>> 16) & 0x8000) | (exponent > 0 ? (exponent << 10) | ((bits >>> 13) & 0x3ff) : 0);
