@@ -135,6 +135,7 @@ export class Turn {
 
 /** A question and the answers that are right. */
 export interface ClipQuestion {
+  readonly type: string;
   readonly question: string;
   readonly accepted: readonly string[];
 }
