@@ -248,6 +248,18 @@ describe('watching', () => {
     expect(session.memory()).toMatchObject({ framesDropped: 2 * dropped, newestTimestampMs: 41 * 500 });
   });
 
+  it('frames that arrive while memory is being emptied are in the new one', async () => {
+    const session = await open();
+    await watch(session, 0, 1);
+    const early = Array.from({ length: 8 }, (_, i) => session.watch(frame(i), i * 500));
+    const emptied = session.forget();
+    const late = [session.watch(frame(20), 9000), session.watch(frame(21), 9500)];
+    await emptied;
+    expect(await Promise.all(late)).toEqual(['waiting', 'ingested']);
+    expect(await Promise.all(early)).not.toContain('ingested');
+    expect(session.memory()).toMatchObject({ visualTokens: TOKENS_PER_FRAME, framesSeen: 2 });
+  });
+
   it('a last frame without a partner is not lost', async () => {
     const session = await open();
     await watch(session, 0, 2);

@@ -113,6 +113,8 @@ class StreamSession implements Session {
   #segment: Segment | undefined;
   #nextPosition = 0;
   #framesSeen = 0;
+  /** How often memory was emptied: a turn taken for a frame of one memory must not take one of the next. */
+  #memories = 0;
   #newestTimestampMs = -1;
 
   constructor(model: Model, { memory, onDeviceLost }: SessionOptions) {
@@ -199,13 +201,14 @@ class StreamSession implements Session {
   }
 
   async forget(): Promise<void> {
+    // What waits now goes at once; what arrives from now on belongs to the new memory.
     this.#queue.clear();
+    this.#memories++;
+    this.#framesSeen = 0;
     const release = await this.#timeline.enter();
     try {
-      this.#queue.clear();
       this.#model.ring.reset();
       this.#dialogue.clear();
-      this.#framesSeen = 0;
       this.#newestTimestampMs = -1;
       this.#open();
     } finally {
@@ -233,7 +236,10 @@ class StreamSession implements Session {
 
   /** Ingests one pair when its turn comes; the pair may have been dropped by then. */
   #scheduleIngest(): void {
-    const turn = this.#timeline.run(() => this.#ingestNext());
+    const memory = this.#memories;
+    const turn = this.#timeline.run(async () => {
+      if (memory === this.#memories) await this.#ingestNext();
+    });
     // Whoever watches has been told: by the pair, or by the failed timeline.
     turn.catch(() => {});
   }
