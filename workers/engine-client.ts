@@ -89,6 +89,11 @@ export class EngineClient {
     return this.#call(() => this.#remote.configure(change));
   }
 
+  /** Puts a last frame that has no partner into memory. */
+  flush(): Promise<void> {
+    return this.#call(() => this.#remote.flush());
+  }
+
   /** Empties memory and conversation. */
   forget(): Promise<void> {
     return this.#call(() => this.#remote.forget());

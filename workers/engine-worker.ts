@@ -65,6 +65,11 @@ class EngineHost {
     return result;
   }
 
+  /** Puts a last frame that has no partner into memory. */
+  async flush(): Promise<void> {
+    await this.#session?.flush();
+  }
+
   /** Answers from memory, handing every piece of text to `onText` as it comes. */
   async ask(question: string, onText: (piece: string) => void): Promise<AnswerEnd> {
     const answer = new AbortController();

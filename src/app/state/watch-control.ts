@@ -161,6 +161,8 @@ export class WatchControl extends Store<WatchState> {
         this.set({ phase: 'watching' });
       }
       await feed(source, (frame, timestampMs) => this.#take(source, frame, timestampMs));
+      if (this.#source !== source) return;
+      await this.#engine.get().client?.flush();
       if (this.#source === source) this.#end('finished');
     } catch (error) {
       source.stop();
@@ -185,7 +187,7 @@ export class WatchControl extends Store<WatchState> {
       const engineMs = this.#baseMs + timestampMs;
       const result = await client.watch(frame, engineMs);
       if (result === 'dropped' || this.#engine.get().client !== client) return;
-      // The first of a pair is not in memory yet; but a file may hold no second, and the engine then makes do.
+      // The first of a pair is not in memory yet; but a file may hold no second, and is then flushed.
       if (result === 'waiting' && source.pace === 'live') return;
       this.#newestMs = Math.max(this.#newestMs, engineMs);
       if (this.#source !== source || this.#forgotten !== forgotten) return;
