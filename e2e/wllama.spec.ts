@@ -19,9 +19,10 @@ const HELDOUT = join(ROOT, 'eval/heldout');
 
 /**
  * Of log-probabilities, for F16 files. llama.cpp rounds what it multiplies with F16 weights to F16, and keys
- * and values too; ours and transformers' are in f32 here. Measured: at most 0.01.
+ * and values too; ours and transformers' are in f32 here. Measured: at most 0.01 with the random fixture, 0.022
+ * with the trained Toybox, whose logits are larger.
  */
-const TOLERANCE = 0.02;
+const TOLERANCE = { fixture: 0.02, toybox: 0.05 } as const;
 
 const TOKENS = 24;
 /** Toybox sees frames of this size, and of a held-out clip the first is at the top. */
@@ -49,7 +50,7 @@ test('a random model: wllama, transformers and Ringside agree', async ({ page })
   expect(answer.text).toBe(golden.greedyText);
   expect(answer.steps.map(({ id }) => id)).toEqual(golden.greedyIds);
   for (const [index, { likeliest }] of answer.steps.entries()) {
-    expectClose(likeliest, new Map(golden.greedyTop3[index]));
+    expectClose(likeliest, new Map(golden.greedyTop3[index]), TOLERANCE.fixture);
   }
 
   const frames = join(FIXTURES, framesFile);
@@ -58,6 +59,7 @@ test('a random model: wllama, transformers and Ringside agree', async ({ page })
   expectClose(
     answer.steps[0]!.likeliest,
     new Map(golden.greedyTop3[0].map(([id]: number[]) => [id, logProbability(ours.logits, id!)])),
+    TOLERANCE.fixture,
   );
 });
 
@@ -75,11 +77,15 @@ for (const clip of ['clip00.jpg', 'clip01.jpg']) {
     expect(answer.promptTokens).toBe(ids.length);
     const ours = await ourLogits({ ...files, frames, ids, tokens: answer.steps.length });
     const [{ likeliest }] = answer.steps as [Step];
-    expectClose(likeliest, new Map(likeliest.map(({ id }) => [id, logProbability(ours.logits, id)])));
+    expectClose(
+      likeliest,
+      new Map(likeliest.map(({ id }) => [id, logProbability(ours.logits, id)])),
+      TOLERANCE.toybox,
+    );
 
     // Up to where rounding decides between two tokens, and either engine is right.
     const tie = answer.steps.findIndex(
-      ({ likeliest: [first, second] }) => first!.logprob - second!.logprob < 2 * TOLERANCE,
+      ({ likeliest: [first, second] }) => first!.logprob - second!.logprob < 2 * TOLERANCE.toybox,
     );
     const compared = tie < 0 ? answer.steps.length : tie;
     expect(compared, 'tokens before the first tie').toBeGreaterThan(2);
@@ -107,10 +113,10 @@ async function toyboxPrompt(model: string, question: string): Promise<number[]> 
 }
 
 /** Each expected log-probability is among the likeliest, and within the tolerance. */
-function expectClose(likeliest: readonly Choice[], expected: ReadonlyMap<number, number>) {
+function expectClose(likeliest: readonly Choice[], expected: ReadonlyMap<number, number>, tolerance: number) {
   const theirs = new Map(likeliest.map(({ id, logprob }) => [id, logprob]));
   for (const [id, logprob] of expected) {
-    expect(Math.abs(theirs.get(id)! - logprob), `log-probability of token ${id}`).toBeLessThan(TOLERANCE);
+    expect(Math.abs(theirs.get(id)! - logprob), `log-probability of token ${id}`).toBeLessThan(tolerance);
   }
 }
 
