@@ -40,7 +40,6 @@ export interface ModelOptions {
 export interface Model {
   readonly gpu: Gpu;
   readonly ledger: Ledger;
-  readonly plan: MemoryPlan;
   readonly grid: FrameGrid;
   readonly frames: FrameInput;
   readonly encoder: VisionEncoder;
@@ -156,7 +155,6 @@ async function build(
     return {
       gpu,
       ledger,
-      plan,
       grid,
       frames,
       encoder,
