@@ -41,9 +41,9 @@ def answer(decoder, text: Text, features: torch.Tensor, question: str) -> str:
         layout.text([*text.open_user, *text.open_vision])
         layout.frames(0, seconds, np.ones((seconds, TOKENS_PER_PAIR), bool))
         layout.text([text.vision_end, *text.encode(question), *text.open_answer, *said])
-        ids, visual, positions, mask, _, _ = collate([layout.row])
+        ids, visual, positions, attend, _, _ = collate([layout.row])
         x = decoder.embed_tokens(ids.clamp(min=0)).masked_scatter((ids == -1)[..., None], visual)
-        token = decoder.logits(decoder(x, positions, mask)[0][0, -1]).argmax().item()
+        token = decoder.logits(decoder(x, positions, attend)[0][0, -1]).argmax().item()
         if token == text.im_end:
             break
         said.append(token)

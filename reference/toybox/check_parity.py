@@ -16,7 +16,7 @@ from transformers import Qwen2VLForConditionalGeneration
 import world
 from checkpoint import load_decoder, load_vision
 from model import GRID, hf_config, hf_state_dict, patchify
-from streams import Layout
+from streams import Branching, Layout
 from tokenizer import Text
 
 
@@ -42,8 +42,8 @@ def main(vision_path: Path, decoder_path: Path) -> None:
     hidden = decoder.embed_tokens(ids.clamp(min=0))
     hidden[ids == -1] = features.flatten(0, 1)
     positions = torch.tensor(layout.row.positions)
-    mask = torch.ones(len(ids), len(ids), dtype=torch.bool).tril()
-    own = decoder.logits(decoder(hidden[None], positions[None], mask[None, None])[0])[0]
+    attend = Branching([layout.row.branch], len(ids))
+    own = decoder.logits(decoder(hidden[None], positions[None], attend)[0])[0]
     full = torch.where(ids == -1, pad, ids)[None]
     grids = torch.tensor([[cut, 2 * GRID, 2 * GRID], [seconds - cut, 2 * GRID, 2 * GRID]])
     kinds = (full == pad).long() * 2

@@ -1,6 +1,7 @@
-"""Loads and saves Toybox weights; the start checkpoint is `start.npz` beside this file."""
+"""Loads Toybox weights: a trained `.pt`, the shipped `.gguf`, or the start checkpoint `start.npz`."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from model import Decoder, Vision
 
 HERE = Path(__file__).parent
 START = HERE / "start.npz"
+sys.path.insert(0, str(HERE.parent))
 
 
 def start_weights(prefix: str) -> dict:
@@ -18,9 +20,17 @@ def start_weights(prefix: str) -> dict:
             for name, value in np.load(START).items() if name.startswith(prefix)}
 
 
+def gguf_weights(path: Path, prefix: str) -> dict:
+    """The tensors below `prefix` of the pair model.gguf and mmproj.gguf, given either file, float32."""
+    from qwen2vl_from_gguf import load_model
+    state = load_model(path.with_name("model.gguf"), path.with_name("mmproj.gguf")).model.state_dict()
+    return {name[len(prefix):]: value for name, value in state.items() if name.startswith(prefix)}
+
+
 def load_vision(path: Path) -> Vision:
-    vision = Vision()
-    vision.load_state_dict(start_weights("visual.") if path.suffix == ".npz" else torch.load(path))
+    vision, kind = Vision(), path.suffix
+    vision.load_state_dict(start_weights("visual.") if kind == ".npz" else
+                           gguf_weights(path, "visual.") if kind == ".gguf" else torch.load(path))
     return vision
 
 
@@ -46,5 +56,5 @@ def start_decoder(pieces: list[str]) -> Decoder:
 
 def load_decoder(path: Path) -> Decoder:
     decoder = Decoder()
-    decoder.load_state_dict(torch.load(path)["decoder"])
+    decoder.load_state_dict(gguf_weights(path, "language_model.") if path.suffix == ".gguf" else torch.load(path)["decoder"])
     return decoder

@@ -40,9 +40,9 @@ def right_answers(decoder, text: Text, features: torch.Tensor, questions: list[d
         for answer in q["accepted"]:
             owner.append(index)
             layout.branch(len(owner), [text.vision_end], Question("", "", q["question"], answer, []), text)
-    ids, visual, positions, mask, targets, _ = collate([layout.row])
+    ids, visual, positions, attend, targets, _ = collate([layout.row])
     x = decoder.embed_tokens(ids.clamp(min=0)).masked_scatter((ids == -1)[..., None], visual)
-    hits = decoder.logits(decoder(x, positions, mask)[0]).argmax(-1) == targets
+    hits = decoder.logits(decoder(x, positions, attend)[0]).argmax(-1) == targets
     branch, right = torch.tensor(layout.row.branch), [False] * len(questions)
     for number, index in enumerate(owner, 1):
         right[index] |= bool(hits[0][(branch == number) & (targets[0] != -100)].all())

@@ -129,15 +129,12 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(width, self.kv_heads * HEAD_DIM)
         self.o_proj = nn.Linear(self.heads * HEAD_DIM, width, bias=False)
 
-    def forward(self, x, cos, sin, mask):
-        batch, length, width = x.shape
-        q = self.q_proj(x).view(batch, length, self.heads, HEAD_DIM).transpose(1, 2)
-        k = self.k_proj(x).view(batch, length, self.kv_heads, HEAD_DIM).transpose(1, 2)
-        v = self.v_proj(x).view(batch, length, self.kv_heads, HEAD_DIM).transpose(1, 2)
-        repeat = self.heads // self.kv_heads
-        k, v = rotate(k, cos, sin).repeat_interleave(repeat, 1), v.repeat_interleave(repeat, 1)
-        x = F.scaled_dot_product_attention(rotate(q, cos, sin), k, v, attn_mask=mask)
-        return self.o_proj(x.transpose(1, 2).reshape(batch, length, width))
+    def forward(self, x, cos, sin, attend):
+        batch, length, _ = x.shape
+        q = self.q_proj(x).view(batch, length, self.heads, HEAD_DIM)
+        k = self.k_proj(x).view(batch, length, self.kv_heads, HEAD_DIM)
+        v = self.v_proj(x).view(batch, length, self.kv_heads, HEAD_DIM)
+        return self.o_proj(attend(rotate(q, cos, sin), rotate(k, cos, sin), v).flatten(2))
 
 
 class Mlp(nn.Module):
@@ -158,8 +155,8 @@ class DecoderLayer(nn.Module):
         self.input_layernorm, self.post_attention_layernorm = RmsNorm(192), RmsNorm(192)
         self.self_attn, self.mlp = Attention(), Mlp()
 
-    def forward(self, x, cos, sin, mask):
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
+    def forward(self, x, cos, sin, attend):
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, attend)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -176,19 +173,19 @@ class Decoder(nn.Module):
         self.register_buffer("frequencies", ROPE_THETA ** -(torch.arange(16) / 16), persistent=False)
 
     def rotary(self, positions: torch.Tensor):
-        """[batch, length, 3] (time, row, column) -> cos, sin [batch, 1, length, 32]."""
-        angles = (positions[..., self.section].float() * self.frequencies).repeat(1, 1, 2)[:, None]
+        """[batch, length, 3] (time, row, column) -> cos, sin [batch, length, 1, 32]."""
+        angles = (positions[..., self.section].float() * self.frequencies).repeat(1, 1, 2)[:, :, None]
         return angles.cos(), angles.sin()
 
-    def forward(self, x, positions, mask, taps=()):
-        """x [batch, length, 192], mask bool [batch, 1 or heads, length, length], True = attend.
+    def forward(self, x, positions, attend, taps=()):
+        """x [batch, length, 192]; `attend(q, k, v)` on [batch, length, heads, 32] says who sees whom.
 
         Returns the normed hidden states and the residual stream after each layer in `taps`.
         """
         cos, sin = self.rotary(positions)
         tapped = []
         for index, layer in enumerate(self.layers):
-            x = layer(x, cos, sin, mask)
+            x = layer(x, cos, sin, attend)
             if index in taps:
                 tapped.append(x)
         return self.norm(x), tapped

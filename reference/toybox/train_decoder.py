@@ -22,7 +22,7 @@ from tokenizer import Text
 
 BATCH_TOKENS = 6000
 RATE = 0.012  # Muon's
-QUESTIONS, PAST_SHARE = 12, 0.12
+QUESTIONS, PAST_SHARE = 12, 0.15
 CELL_LAYER, CELL_WEIGHT = 1, 1.0  # after this layer a training-only head must tell a visual token's own cell
 REFRESH_STEPS = 50
 
@@ -46,9 +46,9 @@ def batches(rng: Random, bank: Bank, text: Text, progress):
 
 def forward(decoder, batch, taps=()):
     """Hidden states at the scored tokens [scored, 192], their targets, and the tapped layers."""
-    ids, visual, positions, mask, targets, _ = batch
+    ids, visual, positions, attend, targets, _ = batch
     x = decoder.embed_tokens(ids.clamp(min=0)).masked_scatter((ids == -1)[..., None], visual)
-    hidden, tapped = decoder(x, positions, mask, taps)
+    hidden, tapped = decoder(x, positions, attend, taps)
     scored = targets != -100
     return hidden[scored], targets[scored], tapped
 
@@ -88,7 +88,7 @@ def main(folder: Path, out: Path, minutes: float, resume: Path | None) -> None:
     decoder = load_decoder(resume) if resume else start_decoder(
         [text.tokenizer.decode([i], skip_special_tokens=False) for i in range(count)])
     cells = nn.Linear(192, TOKENS_PER_PAIR)
-    if resume and "cells" in (saved := torch.load(resume)):
+    if resume and resume.suffix == ".pt" and "cells" in (saved := torch.load(resume)):
         cells.load_state_dict(saved["cells"])
     bank, held = Bank(folder), Bank(folder, held_out=True)
     named = [*decoder.named_parameters(), *cells.named_parameters()]
