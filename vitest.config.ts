@@ -35,7 +35,16 @@ export default defineConfig({
         test: { ...common, name: 'unit', include: [`{${folders}}/**/*.test.ts`], exclude: gpuTests },
       },
       // Two files at a time: compiling kernels, half of the work on a software GPU, uses one core.
-      { extends: true, test: { ...common, name: 'gpu', include: gpuTests, maxWorkers: 2 } },
+      {
+        extends: true,
+        test: {
+          ...common,
+          name: 'gpu',
+          include: gpuTests,
+          maxWorkers: 2,
+          setupFiles: 'src/engine/gpu/testing/uncaptured-errors.ts',
+        },
+      },
     ],
   },
 });

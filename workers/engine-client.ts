@@ -4,6 +4,7 @@ import type { Budget, PolicyName, WatchResult } from '../src/engine/contract';
 import {
   DeviceLostError,
   EngineError,
+  GpuError,
   InvalidInputError,
   MemoryFullError,
   ModelFormatError,
@@ -16,6 +17,7 @@ import type { AnswerEnd, LoadRequest, LoadStatus, MemoryView } from './protocol'
 
 const ERROR_CLASSES = {
   DeviceLostError,
+  GpuError,
   InvalidInputError,
   MemoryFullError,
   ModelFormatError,
@@ -27,7 +29,7 @@ const ERROR_CLASSES = {
 /** What a load tells the page while and after it runs. */
 export interface EngineEvents {
   readonly onStatus: (status: LoadStatus) => void;
-  /** The device was lost or the worker died: nothing on it can be used any more. */
+  /** The GPU failed or the worker died: nothing on it can be used any more. */
   readonly onLost: (error: Error) => void;
 }
 
@@ -57,8 +59,10 @@ export class EngineClient {
     const onStatus = Comlink.proxy((status: LoadStatus) => {
       if (!this.#ended) this.#events.onStatus(status);
     });
-    const onDeviceLost = Comlink.proxy((message: string) => this.#lost(new DeviceLostError(message)));
-    return this.#call(() => this.#remote.load(request, onStatus, onDeviceLost));
+    const onFailed = Comlink.proxy((kind: string, message: string) =>
+      this.#lost(typed(Object.assign(new Error(message), { name: kind }))),
+    );
+    return this.#call(() => this.#remote.load(request, onStatus, onFailed));
   }
 
   /** Hands a frame over; the worker closes it. */

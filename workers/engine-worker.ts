@@ -22,7 +22,7 @@ class EngineHost {
   async load(
     request: LoadRequest,
     onStatus: (status: LoadStatus) => void,
-    onDeviceLost: (message: string) => void,
+    onFailed: (kind: string, message: string) => void,
   ): Promise<void> {
     this.dispose();
     const done = { model: [0, 0], mmproj: [0, 0] };
@@ -50,7 +50,7 @@ class EngineHost {
       onProgress: ({ stage, fraction }) =>
         onStatus({ stage, fraction: DOWNLOAD_SHARE + (1 - DOWNLOAD_SHARE) * fraction }),
       // Only what is thrown keeps its name across the boundary; an error passed as an argument loses it.
-      onDeviceLost: (error) => onDeviceLost(error.message),
+      onFailed: ({ kind, message }) => onFailed(kind, message),
     });
   }
 

@@ -25,6 +25,13 @@ export class DeviceLostError extends EngineError {
   }
 }
 
+/** The device refused work while running, or failed at it: a defect of Ringside or of the driver. */
+export class GpuError extends EngineError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('GpuError', message, options);
+  }
+}
+
 /** A buffer of the memory plan could not be had, or the plan exceeds a limit of the device. */
 export class OutOfMemoryError extends EngineError {
   constructor(message: string, options?: ErrorOptions) {

@@ -19,7 +19,7 @@ import type {
 import { generate } from './decoder/generate';
 import { framePositions, textPositions } from './decoder/rotary';
 import { Dialogue, type SeqRange } from './dialogue';
-import { DeviceLostError, InvalidInputError } from './errors';
+import { DeviceLostError, type EngineError, InvalidInputError } from './errors';
 import { FrameQueue } from './frame-queue';
 import type { ByteSource } from './gguf/byte-source';
 import { checkVideoFrames, openDevice } from './gpu/device';
@@ -51,7 +51,8 @@ export interface SessionOptions {
   readonly maxRgbPixels?: number;
   readonly precision?: 'f32' | 'f16';
   readonly onProgress?: (progress: LoadProgress) => void;
-  readonly onDeviceLost?: (error: DeviceLostError) => void;
+  /** The GPU failed while running (see `Gpu.failure`): nothing in this session can be used any more. */
+  readonly onFailed?: (error: EngineError) => void;
 }
 
 const DEFAULT_SAMPLING: Sampling = { temperature: 0, topK: 0, topP: 1, seed: 0, maxTokens: 128 };
@@ -117,20 +118,16 @@ class StreamSession implements Session {
   #memories = 0;
   #newestTimestampMs = -1;
 
-  constructor(model: Model, { memory, onDeviceLost }: SessionOptions) {
+  constructor(model: Model, { memory, onFailed }: SessionOptions) {
     this.#model = model;
     this.#pieces = model.conversation();
     this.#queue = new FrameQueue(model.frames);
     this.#clock = new StageClock(model.gpu.device.queue);
     model.ring.configure({ policy: memory?.policy, budget: memory?.budget });
     this.#open();
-    void model.gpu.device.lost.then(({ reason, message }) => {
-      if (reason === 'destroyed') return; // by dispose
-      const error = new DeviceLostError(
-        `The graphics device was lost (${message || 'no reason given'}), and what was seen with it. Load the model again.`,
-      );
+    void model.gpu.failure.then((error) => {
       this.#fail(error);
-      onDeviceLost?.(error);
+      onFailed?.(error);
     });
   }
 
@@ -222,7 +219,7 @@ class StreamSession implements Session {
     this.#model.gpu.device.destroy();
   }
 
-  #fail(error: DeviceLostError): void {
+  #fail(error: EngineError): void {
     this.#timeline.fail(error);
     this.#queue.fail(error);
   }
@@ -340,6 +337,7 @@ class StreamSession implements Session {
       },
     );
     for await (const id of generated) {
+      this.#timeline.check();
       const piece = stream.push(id);
       if (piece) yield piece;
     }

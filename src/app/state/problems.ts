@@ -73,6 +73,13 @@ export function engineProblem(error: unknown, bundled: boolean): Problem {
         detail: `${detail} The conversation stays here; what was seen must be watched again.`,
         remedies: ['reload-engine'],
       };
+    case 'GpuError':
+      return {
+        severity: 'error',
+        title: 'The GPU reported an error',
+        detail: `${detail} The conversation stays here; what was seen must be watched again.`,
+        remedies: ['reload-engine'],
+      };
     case 'ShaderError':
       return {
         severity: 'error',

@@ -1,6 +1,6 @@
 // Opens the GPU: asks for what the engine can use, and says in words what is missing and what to do.
 
-import { OutOfMemoryError, UnsupportedDeviceError } from '../errors';
+import { DeviceLostError, GpuError, OutOfMemoryError, UnsupportedDeviceError } from '../errors';
 
 /** Optional features a kernel may have a faster version for. */
 export interface DeviceFeatures {
@@ -22,6 +22,11 @@ export interface Gpu {
   readonly kernels: 'tiled' | 'direct';
   /** Smallest and largest subgroup this device may run; 0 where subgroups are not offered. */
   readonly subgroupSizes: readonly [number, number];
+  /**
+   * Resolves once nothing computed from here on can be trusted: the device was lost other than by `destroy`, or
+   * reported an error that no error scope was waiting for. GPU calls themselves do not throw.
+   */
+  readonly failure: Promise<DeviceLostError | GpuError | OutOfMemoryError>;
 }
 
 /** The way out where a browser will not do. */
@@ -65,7 +70,36 @@ export async function openDevice(gpu: GPU | undefined): Promise<Gpu> {
     kernels: info.architecture === 'swiftshader' ? 'direct' : 'tiled',
     adapterName: [info.vendor, info.architecture, info.description].filter(Boolean).join(' · '),
     subgroupSizes: subgroups ? [info.subgroupMinSize, info.subgroupMaxSize] : [0, 0],
+    failure: firstFailure(device),
   };
+}
+
+function firstFailure(device: GPUDevice): Gpu['failure'] {
+  return new Promise((resolve) => {
+    device.addEventListener('uncapturederror', ({ error }) => {
+      // Browsers log it too, but some only the first few.
+      console.error(`WebGPU: ${error.message}`);
+      resolve(uncaptured(error));
+    });
+    void device.lost.then(({ reason, message }) => {
+      if (reason === 'destroyed') return;
+      resolve(
+        new DeviceLostError(
+          `The graphics device was lost (${message || 'no reason given'}), and what was seen with it. Load the model again.`,
+        ),
+      );
+    });
+  });
+}
+
+function uncaptured(error: GPUError): GpuError | OutOfMemoryError {
+  return error instanceof GPUOutOfMemoryError
+    ? new OutOfMemoryError(
+        `The GPU ran out of memory while working. Load the model with a smaller memory, or close other tabs that use the GPU. (${error.message})`,
+      )
+    : new GpuError(
+        `The GPU refused a step, so that memory and answers can no longer be trusted. Load the model again; if it comes back, update the browser or the graphics driver. (${error.message})`,
+      );
 }
 
 /** @throws UnsupportedDeviceError when video frames cannot be bound as textures on this device. */

@@ -51,7 +51,10 @@ function kernelLabel({ module, conditions = {}, constants = {} }: KernelSpec): s
 
 async function compile(device: GPUDevice, spec: KernelSpec, label: string): Promise<Kernel> {
   const code = await linkShader(spec.module, spec.conditions ?? {});
+  // What is wrong with the code is told below, by the pipeline made of it.
+  device.pushErrorScope('validation');
   const module = device.createShaderModule({ label, code });
+  void device.popErrorScope();
   try {
     const pipeline = await device.createComputePipelineAsync({
       label,
