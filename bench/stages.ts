@@ -60,7 +60,7 @@ export class Bench {
   /** Opens the conversation, fills the ring until it has pruned once, and answers: every kernel has run. */
   async warmUp(): Promise<void> {
     const model = this.#model;
-    const opening = model.tokenizer.encode(model.conversation().opening, { parseSpecial: true });
+    const opening = model.tokenizer.encode(model.conversation.opening, { parseSpecial: true });
     await this.#question(opening);
     while (model.ring.prunes === 0) await this.pair();
     await this.answer(2);
@@ -78,7 +78,7 @@ export class Bench {
   /** Asks and decodes; the ring is left as it was. @returns milliseconds to the first token, and of the others. */
   async answer(tokens: number): Promise<{ firstMs: number; restMs: number }> {
     const model = this.#model;
-    const { afterFrames, afterQuestion } = model.conversation();
+    const { afterFrames, afterQuestion } = model.conversation;
     const special = (piece: string) => model.tokenizer.encode(piece, { parseSpecial: true });
     const ids = [...special(afterFrames), ...model.tokenizer.encode(QUESTION), ...special(afterQuestion)];
     const position = this.#nextPosition;

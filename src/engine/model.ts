@@ -4,7 +4,8 @@
 import type { LoadProgress } from './contract';
 import { planDecoder } from './decoder/buffers';
 import { Decoder } from './decoder/decoder';
-import { InvalidInputError } from './errors';
+import type { DecoderHyper } from './decoder/hyper';
+import { InvalidInputError, ModelFormatError } from './errors';
 import type { ByteSource } from './gguf/byte-source';
 import { type ModelFile, openModelFile } from './gguf/model-file';
 import type { Gpu } from './gpu/device';
@@ -46,7 +47,7 @@ export interface Model {
   readonly decoder: Decoder;
   readonly ring: Ring;
   readonly tokenizer: Tokenizer;
-  readonly conversation: () => ConversationPieces;
+  readonly conversation: ConversationPieces;
   /** Releases the buffers, not the device. */
   dispose(): void;
 }
@@ -83,13 +84,14 @@ async function build(
   const { device } = gpu;
   const matmul = { kernels: gpu.kernels, f16: gpu.features.f16 && options.precision !== 'f32' };
   const hyper = readDecoderHyper(modelFile);
+  const tokenizer = readTokenizer(modelFile, hyper);
+  const conversation = conversationPieces(modelFile.metadata);
   const visionHyper = qwen2VlVisionHyper(mmprojFile);
   if (visionHyper.outputWidth !== hyper.width) {
     throw new InvalidInputError(
       `${mmprojFile.source.name} makes visual tokens of width ${visionHyper.outputWidth}, but ${modelFile.source.name} reads ${hyper.width}. Choose the two files of one model.`,
     );
   }
-  const tokenizer = new Tokenizer(modelFile.metadata);
   const grid = frameGrid(
     options.frame.width,
     options.frame.height,
@@ -161,13 +163,22 @@ async function build(
       decoder,
       ring,
       tokenizer,
-      conversation: () => conversationPieces(modelFile.metadata),
+      conversation,
       dispose: () => ledger.dispose(),
     };
   } catch (error) {
     ledger.dispose();
     throw error;
   }
+}
+
+/** @throws ModelFormatError when some of the tokenizer's ids have no embedding: they would read past its end. */
+function readTokenizer(file: ModelFile, { vocab }: DecoderHyper): Tokenizer {
+  const tokenizer = new Tokenizer(file.metadata);
+  if (tokenizer.size <= vocab) return tokenizer;
+  throw new ModelFormatError(
+    `${file.source.name}: its tokenizer has ${tokenizer.size} tokens, but only ${vocab} of them have an embedding; it was put together from two models, or damaged. Download it again, or a file that somebody else converted.`,
+  );
 }
 
 /** Share of the progress bar for reading weights; compiling shaders takes the rest. */

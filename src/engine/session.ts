@@ -120,7 +120,7 @@ class StreamSession implements Session {
 
   constructor(model: Model, { memory, onFailed }: SessionOptions) {
     this.#model = model;
-    this.#pieces = model.conversation();
+    this.#pieces = model.conversation;
     this.#queue = new FrameQueue(model.frames);
     this.#clock = new StageClock(model.gpu.device.queue);
     model.ring.configure({ policy: memory?.policy, budget: memory?.budget });
