@@ -77,7 +77,8 @@ def _kept_by_head(keys: np.ndarray, values: np.ndarray, setting: Setting) -> tup
     cosine = np.einsum("fjd,tjd->fjt", unit[:-recent_frames], unit[-recent_frames:])
     redundancy = -cosine.mean(axis=-1).reshape(older)
 
-    by_redundancy = max(recents, math.floor(setting.alpha * setting.keep)) - recents
+    # As published: the share by norm is rounded, halves to even, and redundancy has the rest.
+    by_redundancy = max(recents, setting.keep - round((1 - setting.alpha) * setting.keep)) - recents
     first, first_gap = _highest(redundancy, np.arange(older), by_redundancy)
     rest = np.setdiff1d(np.arange(older), first)
     by_norm = setting.keep - recents - by_redundancy

@@ -1,7 +1,7 @@
 // The engine's public types: what a page, a worker or the command line sees of it. Types only.
 
 /** Which tokens stay when the ring is full; the files of `memory/policies/` state the formulas. */
-export type PolicyName = 'full' | 'sliding-window' | 'infinipot-v';
+export type PolicyName = 'full' | 'sliding-window' | 'uniform' | 'random' | 'tar' | 'van' | 'infinipot-v';
 
 /** How much visual memory may be held: in tokens of each (layer, head), or in bytes of keys and values. */
 export type Budget = { readonly tokens: number } | { readonly bytes: number };

@@ -11,6 +11,10 @@ import { RingGauge } from './RingGauge';
 
 const POLICIES: readonly { readonly name: PolicyName; readonly label: string }[] = [
   { name: 'infinipot-v', label: 'InfiniPot-V: what stands out' },
+  { name: 'tar', label: 'TaR: what differs from now' },
+  { name: 'van', label: 'Value norm: what weighs most' },
+  { name: 'uniform', label: 'Uniform: frames evenly over time' },
+  { name: 'random', label: 'Random: any part of anything' },
   { name: 'sliding-window', label: 'Sliding window: the newest' },
   { name: 'full', label: 'Full: all, until it is full' },
 ];

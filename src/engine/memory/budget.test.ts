@@ -48,6 +48,9 @@ it('plans InfiniPot-V as published', () => {
       { score: 'van', upTo: 120 },
     ],
   });
+  // An odd number of tokens: the half that goes by value is rounded to an even one.
+  expect(plan({ visualTokens: 160, tokensPerFrame: 10, keep: 97 }).stages[0]!.upTo).toBe(49);
+  expect(plan({ visualTokens: 160, tokensPerFrame: 10, keep: 99 }).stages[0]!.upTo).toBe(49);
   // Recent frames alone exceed α·T.
   expect(plan({ visualTokens: 160, tokensPerFrame: 10, keep: 50 }).stages[0]!.upTo).toBe(40);
   // A few frames: the newest is recent. A budget cut hard: no more recent frames than may stay.

@@ -78,7 +78,9 @@ describe('InfiniPot-V goldens', () => {
       recentFrames: plan.recentFrames,
       stages: plan.stages,
     });
-    submit(gpu.device, 'prune', (pass) => programs.prune.record(pass, { scanSlots: tokens, tar: true }));
+    submit(gpu.device, 'prune', (pass) =>
+      programs.prune.record(pass, { scanSlots: tokens, scores: new Set(['tar', 'van']) }),
+    );
 
     const after = await download(gpu.device, ledger.get('ring.slots'));
     for (let head = 0; head < layers * kvHeads; head++) {

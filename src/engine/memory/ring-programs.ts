@@ -3,18 +3,19 @@
 import type { Gpu } from '../gpu/device';
 import type { Ledger } from '../gpu/ledger';
 import { type Program, ProgramBuilder } from '../gpu/program';
+import type { ScoreKind } from './policies/policy';
 import { type RingShape, ringLayer } from './ring-shape';
 
 /** What the grids of a prune depend on. */
 export interface PruneGrid {
   readonly scanSlots: number;
-  /** Whether any stage of the policy asks for TaR scores. */
-  readonly tar: boolean;
+  /** The scores that the policy's stages ask for. */
+  readonly scores: ReadonlySet<ScoreKind>;
 }
 
 export interface RingPrograms {
   readonly reset: Program;
-  /** With TaR 2 + 2 · layers dispatches, without 1. */
+  /** One dispatch; for TaR 1 + 2 · layers more, for even scores 1 more. */
   readonly prune: Program<PruneGrid>;
   readonly drop: Program;
 }
@@ -38,7 +39,7 @@ export async function buildRingPrograms(gpu: Gpu, ledger: Ledger, shape: RingSha
   const prune = new ProgramBuilder<PruneGrid>().add(
     { module: 'ring_recent_index', constants: { capacity, tokens_per_frame } },
     { control, slots, recent_index: ledger.get('ring.recent') },
-    ({ tar, scanSlots }) => [tar ? Math.ceil(scanSlots / 256) : 0, heads],
+    ({ scores, scanSlots }) => [scores.has('tar') ? Math.ceil(scanSlots / 256) : 0, heads],
   );
   for (let index = 0; index < layers; index++) {
     const layer = ringLayer(ledger, shape, index);
@@ -48,19 +49,25 @@ export async function buildRingPrograms(gpu: Gpu, ledger: Ledger, shape: RingSha
       .add(
         { module: 'ring_recent_means', conditions, constants },
         { ...shared, recent_index: layer.recent },
-        ({ tar }) => [tar ? tokens_per_frame : 0, kvHeads],
+        ({ scores }) => [scores.has('tar') ? tokens_per_frame : 0, kvHeads],
       )
       .add(
         { module: 'ring_tar_scores', conditions, constants },
         { ...shared, scores: layer.scores },
-        ({ tar, scanSlots }) => [tar ? Math.ceil(scanSlots / 64) : 0, kvHeads],
+        ({ scores, scanSlots }) => [scores.has('tar') ? Math.ceil(scanSlots / 64) : 0, kvHeads],
       );
   }
-  prune.add(
-    { module: 'ring_prune', constants: { capacity } },
-    { control, slots, free_list, scores: ledger.get('ring.scores') },
-    [heads],
-  );
+  prune
+    .add(
+      { module: 'ring_even_scores', constants: { capacity } },
+      { control, even: ledger.get('ring.even'), slots, scores: ledger.get('ring.scores') },
+      ({ scores, scanSlots }) => [scores.has('even') ? Math.ceil(scanSlots / 64) : 0, heads],
+    )
+    .add(
+      { module: 'ring_prune', constants: { capacity } },
+      { control, slots, free_list, scores: ledger.get('ring.scores') },
+      [heads],
+    );
 
   const drop = new ProgramBuilder().add(
     { module: 'ring_drop', constants: { capacity } },

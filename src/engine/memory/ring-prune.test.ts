@@ -57,7 +57,7 @@ const SHAPES: readonly (RingShape & { visualCapacity: number })[] = [
     visualCapacity: 96,
   },
 ];
-const POLICIES: readonly PolicyName[] = ['sliding-window', 'infinipot-v'];
+const POLICIES: readonly PolicyName[] = ['sliding-window', 'uniform', 'random', 'tar', 'van', 'infinipot-v'];
 const PRUNES = 21;
 
 describe('prune', () => {
@@ -69,7 +69,7 @@ describe('prune', () => {
         const mirrored = await MirroredRing.create(await testGpu(), shape, visualCapacity, 17 + i);
         const { ring } = mirrored;
         const random = randomWords(99 + i);
-        ring.configure({ policy });
+        mirrored.configure({ policy, seed: 7 * i });
         mirrored.put('pinned', 5);
         while (ring.prunes < PRUNES) {
           await mirrored.makeRoom();
@@ -116,6 +116,13 @@ describe('prune', () => {
       ['infinipot-v', 100],
       ['infinipot-v', 18],
       ['sliding-window', 13],
+      ['uniform', 90],
+      ['tar', 80],
+      ['uniform', 70],
+      ['uniform', 130],
+      ['random', 50],
+      ['van', 140],
+      ['uniform', 144],
     ];
     for (const [policy, tokens] of plan) {
       ring.configure({ policy, budget: { tokens } });

@@ -61,7 +61,7 @@ export function bytesPerToken(shape: RingShape): number {
  * - `ring.keys.N`, `ring.values.N` of layer N: [kvHeads][capacity][headDim] as `kvFormat` says,
  * - `ring.slots` [layers][kvHeads][capacity] Slot, `ring.free` [layers][kvHeads][capacity] u32,
  * - what pruning needs besides: `ring.recent` (slot of each recent token), `ring.scores` (a float a slot),
- *   `ring.means` (of one layer) and `ring.control`.
+ *   `ring.means` (of one layer), `ring.even` (numbers of frames) and `ring.control`.
  * @throws InvalidInputError when the shape is out of range.
  */
 export function planRing(shape: RingShape): BufferSpec[] {
@@ -79,6 +79,7 @@ export function planRing(shape: RingShape): BufferSpec[] {
     storage('ring.recent', 'activations', slots),
     storage('ring.scores', 'activations', slots),
     storage('ring.means', 'activations', shape.kvHeads * shape.tokensPerFrame * shape.headDim),
+    storage('ring.even', 'control', Math.ceil(shape.capacity / shape.tokensPerFrame)),
     planRingControl(),
   ];
 }

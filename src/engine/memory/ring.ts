@@ -14,6 +14,7 @@ import type { Ledger } from '../gpu/ledger';
 import { submit } from '../gpu/program';
 import { TEXT } from '../gpu/step';
 import { budgetTokens, pruneTarget } from './budget';
+import { evenFrames } from './even-frames';
 import { POLICIES } from './policies';
 import { writeRingControl } from './ring-control';
 import { buildRingPrograms, type RingPrograms } from './ring-programs';
@@ -48,11 +49,14 @@ export class Ring {
   readonly #ledger: Ledger;
   readonly #programs: RingPrograms;
   #policy: PolicyName = 'infinipot-v';
+  #seed = 0;
   #budget: number;
   #counts: Record<Region, number> = { pinned: 0, visual: 0, dialogue: 0 };
   #nextSeq = 0;
   #nextFrame = 0;
   #prunes = 0;
+  /** Frames spread evenly over the stream up to the last prune, and all since: what uniform retention goes by. */
+  #evenFrames: number[] = [];
   #text: Run[] = [];
   /** The newest tokens of one region: what can be rolled back. */
   #newest: { region: Region; tokens: number } = { region: 'pinned', tokens: 0 };
@@ -120,9 +124,19 @@ export class Ring {
    * Changes the policy or the visual budget; a smaller budget takes effect with the next `makeRoom`.
    * @throws InvalidInputError when the budget is out of range.
    */
-  configure({ policy = this.#policy, budget }: { policy?: PolicyName; budget?: Budget }): void {
+  configure({
+    policy = this.#policy,
+    budget,
+    seed = this.#seed,
+  }: {
+    policy?: PolicyName;
+    budget?: Budget;
+    /** Of the policy `random`; 0 at first. */
+    seed?: number;
+  }): void {
     if (budget) this.#budget = budgetTokens(this.shape, budget, this.visualCapacity);
     this.#policy = policy;
+    this.#seed = seed;
   }
 
   /** Forgets everything: all slots free, sequence numbers and frames from 0. */
@@ -132,6 +146,7 @@ export class Ring {
     this.#nextSeq = 0;
     this.#nextFrame = 0;
     this.#prunes = 0;
+    this.#evenFrames = [];
     this.#text = [];
     this.#newest = { region: 'pinned', tokens: 0 };
   }
@@ -158,7 +173,8 @@ export class Ring {
     this.#counts[region] += tokens;
     if (this.#newest.region === region) this.#newest.tokens += tokens;
     else this.#newest = { region, tokens };
-    if (!visual) this.#extendText(region, firstSeq);
+    if (visual) this.#evenFrames.push(this.#nextFrame);
+    else this.#extendText(region, firstSeq);
     return {
       firstSeq,
       freeHead: firstSeq % this.shape.capacity,
@@ -183,7 +199,9 @@ export class Ring {
     this.#nextSeq -= tokens;
     this.#counts[region] -= tokens;
     if (region === 'visual') {
-      this.#nextFrame -= tokens / this.shape.tokensPerFrame;
+      const frames = tokens / this.shape.tokensPerFrame;
+      this.#nextFrame -= frames;
+      this.#evenFrames.length -= frames;
     } else if (tokens > 0) {
       const run = this.#text.at(-1)!;
       run.end -= tokens;
@@ -198,32 +216,44 @@ export class Ring {
    * @throws MemoryFullError when the policy never prunes.
    */
   makeRoom(): boolean {
-    const { shape } = this;
-    const visual = this.#counts.visual;
-    if (visual + shape.tokensPerFrame <= this.#budget) return false;
+    const { tokensPerFrame } = this.shape;
+    if (this.#counts.visual + tokensPerFrame <= this.#budget) return false;
+    this.prune(pruneTarget(this.#budget, tokensPerFrame));
+    return true;
+  }
+
+  /**
+   * Lets go of all but `keep` visual tokens, chosen as the policy says; submits one compute pass.
+   * @throws MemoryFullError when the policy never prunes.
+   */
+  prune(keep: number): void {
     const plan = POLICIES[this.#policy].plan;
     if (!plan) throw this.#visualFull();
-    const keep = pruneTarget(this.#budget, shape.tokensPerFrame);
-    const { recentFrames, stages } = plan({
-      visualTokens: visual,
-      tokensPerFrame: shape.tokensPerFrame,
-      keep,
-    });
+    const { tokensPerFrame } = this.shape;
+    const visualTokens = this.#counts.visual;
+    const { recentFrames, stages } = plan({ visualTokens, tokensPerFrame, keep });
+    // Kept up to date under every policy, so that it stays short and is there when the policy changes.
+    this.#evenFrames = evenFrames(this.#evenFrames, Math.ceil(keep / tokensPerFrame), this.#nextFrame);
+    const scores = new Set(stages.map(({ score }) => score));
+    const { device } = this.#gpu;
+    if (scores.has('even')) {
+      device.queue.writeBuffer(this.#ledger.get('ring.even'), 0, Uint32Array.from(this.#evenFrames));
+    }
     const scanSlots = this.#scanSlots;
-    writeRingControl(this.#gpu.device, this.#ledger.get('ring.control'), {
+    writeRingControl(device, this.#ledger.get('ring.control'), {
       nextSeq: this.#nextSeq,
       scanSlots,
       freeTail: this.#freeTail,
       firstRecent: this.#nextFrame - recentFrames,
       recentFrames,
+      evenFrames: this.#evenFrames.length,
+      seed: this.#seed,
       stages,
     });
-    const tar = stages.some(({ score }) => score === 'tar');
-    submit(this.#gpu.device, 'ring prune', (pass) => this.#programs.prune.record(pass, { scanSlots, tar }));
+    submit(device, 'ring prune', (pass) => this.#programs.prune.record(pass, { scanSlots, scores }));
     this.#counts.visual = keep;
     this.#prunes++;
     this.#newest.tokens = 0;
-    return true;
   }
 
   /**

@@ -8,7 +8,7 @@ import { TEXT } from '../../gpu/step';
 import { pruneTarget } from '../budget';
 import { type Region, Ring } from '../ring';
 import { EMPTY, planRing, type RingShape, rowWords, SLOT_WORDS } from '../ring-shape';
-import { keptTokens, type Token } from './oracle';
+import { keptTokens, spreadFrames, type Token } from './oracle';
 import { halfValue, RandomRows, rowAsWords, wordsAsRow } from './random-rows';
 
 /** A token as the mirror has it. */
@@ -32,6 +32,11 @@ export class MirroredRing {
   readonly #rows: RandomRows;
   /** Whether tokens were put since the last flush. */
   #written = false;
+  #seed = 0;
+  /** Sequence number of the first token of each frame put since the last reset; rolled back ones are put again. */
+  #frames: number[] = [];
+  /** What the oracle of uniform retention goes by. */
+  #evenFrames: number[] = [];
 
   private constructor(gpu: Gpu, ledger: Ledger, ring: Ring, seed: number) {
     const { shape } = ring;
@@ -73,6 +78,11 @@ export class MirroredRing {
     return this.shape.layers * this.shape.kvHeads;
   }
 
+  configure(change: Parameters<Ring['configure']>[0]): void {
+    this.ring.configure(change);
+    this.#seed = change.seed ?? this.#seed;
+  }
+
   /** Empties ring and mirror and checks that they agree. */
   async reset(): Promise<void> {
     this.#flush();
@@ -86,6 +96,11 @@ export class MirroredRing {
     const { kvHeads, capacity, kvFormat } = this.shape;
     const words = rowWords(this.shape);
     const { firstSeq, freeHead, frame } = this.ring.allocate(region, tokens);
+    if (region === 'visual') {
+      this.#dropRolledBack(firstSeq);
+      this.#frames.push(firstSeq);
+      this.#evenFrames.push(frame);
+    }
     for (let head = 0; head < this.heads; head++) {
       const layer = Math.floor(head / kvHeads);
       for (let t = 0; t < tokens; t++) {
@@ -120,11 +135,15 @@ export class MirroredRing {
     expect(ring.makeRoom()).toBe(true);
     const keep = pruneTarget(ring.budget, shape.tokensPerFrame);
     expect(ring.counts.visual).toBe(keep);
+    this.#dropRolledBack(ring.nextSeq);
+    const { tokensPerFrame } = shape;
+    this.#evenFrames = spreadFrames(this.#evenFrames, Math.ceil(keep / tokensPerFrame), this.#frames.length);
+    const circumstances = { tokensPerFrame, seed: this.#seed, evenFrames: this.#evenFrames };
     const { slots } = await this.#download();
     for (let head = 0; head < heads; head++) {
       const found = this.#held(slots, head).filter(({ frame }) => frame !== TEXT);
       const kept = found.map(({ seq }) => seq).sort((a, b) => a - b);
-      const right = keptTokens(ring.policy, before[head]!, keep, shape.tokensPerFrame);
+      const right = keptTokens(ring.policy, before[head]!, keep, circumstances);
       const answer = right.find((seqs) => seqs.join() === kept.join()) ?? right[0]!;
       expect(kept, `kept by head ${head} at prune ${ring.prunes}`).toEqual(answer);
       const keeping = new Set(answer);
@@ -232,7 +251,15 @@ export class MirroredRing {
       });
   }
 
+  /** Forgets frames whose sequence numbers were taken back. */
+  #dropRolledBack(nextSeq: number): void {
+    this.#frames = this.#frames.filter((firstSeq) => firstSeq < nextSeq);
+    this.#evenFrames = this.#evenFrames.filter((frame) => frame < this.#frames.length);
+  }
+
   #clear(): void {
+    this.#frames = [];
+    this.#evenFrames = [];
     for (let i = 0; i < this.free.length; i++) {
       this.free[i] = i % this.shape.capacity;
       this.slots.set([EMPTY, TEXT, 0, 0], i * SLOT_WORDS);

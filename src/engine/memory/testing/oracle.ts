@@ -1,5 +1,5 @@
-// The plain oracle of retention: InfiniPot-V (arXiv 2506.15745) and the sliding window as their formulas read,
-// in float64, by sorting. Written apart from the policies and kernels it judges.
+// The plain oracle of retention: InfiniPot-V (arXiv 2506.15745) and the other policies as their formulas read, in
+// float64, by sorting. Written apart from the policies and kernels it judges.
 
 import type { PolicyName } from '../../contract';
 
@@ -11,6 +11,15 @@ export interface Token {
   /** As cached, i.e. rounded to f16 where the ring stores halves. */
   readonly key: Float64Array;
   readonly valueNorm: number;
+}
+
+/** What a policy goes by besides the tokens of one head. */
+export interface Circumstances {
+  readonly tokensPerFrame: number;
+  /** Of random retention. */
+  readonly seed: number;
+  /** Of uniform retention: the frames that stand for the stream; see {@link spreadFrames}. */
+  readonly evenFrames: readonly number[];
 }
 
 interface Scored {
@@ -34,12 +43,18 @@ export function keptTokens(
   policy: PolicyName,
   tokens: readonly Token[],
   keep: number,
-  tokensPerFrame: number,
+  { tokensPerFrame, seed, evenFrames }: Circumstances,
 ): number[][] {
   const newestFrame = Math.max(...tokens.map(({ frame }) => frame));
   if (policy === 'full') return [sorted(tokens)];
-  if (policy === 'sliding-window') {
-    return [sorted(topOf(tokens.map((token) => ({ token, score: token.seq }))).slice(0, keep))];
+  const topBy = (score: (token: Token) => number) => [
+    sorted(topOf(tokens.map((token) => ({ token, score: score(token) }))).slice(0, keep)),
+  ];
+  if (policy === 'sliding-window') return topBy(({ seq }) => seq);
+  if (policy === 'van') return topBy(({ valueNorm }) => valueNorm);
+  if (policy === 'random') return topBy(({ seq }) => randomScore(seed, seq));
+  if (policy === 'uniform') {
+    return topBy(({ frame }) => -Math.min(...evenFrames.map((even) => Math.abs(even - frame))));
   }
   // F frames' worth are held; r of them are recent.
   const held = tokens.length / tokensPerFrame;
@@ -47,7 +62,10 @@ export function keptTokens(
   const isRecent = ({ frame }: Token) => frame > newestFrame - recentFrames;
   const recent = tokens.filter(isRecent);
   const older = tokens.filter((token) => !isRecent(token));
-  const distinct = Math.max(0, Math.max(recent.length, Math.floor(0.5 * keep)) - recent.length);
+  // Half of what stays goes by value; of an odd number the half that is even when rounded.
+  const byValue = keep % 4 === 3 ? (keep + 1) / 2 : Math.floor(keep / 2);
+  const share = policy === 'tar' ? keep : keep - byValue;
+  const distinct = Math.max(0, share - recent.length);
 
   const ranked = rank(older.map((token) => ({ token, score: tar(token, recent) })));
   return alternatives(ranked, distinct).map((byTar) => {
@@ -56,6 +74,29 @@ export function keptTokens(
     const byNorm = topOf(rest.map((token) => ({ token, score: token.valueNorm })));
     return sorted([...chosen, ...byNorm.slice(0, keep - chosen.size)]);
   });
+}
+
+/**
+ * The frames that stand for a stream of `seen` frames after a prune to `count` of them, out of `held`: for each
+ * of the times ⌊i·seen/count⌋ the nearest frame (of two the older) after the one before that leaves enough.
+ */
+export function spreadFrames(held: readonly number[], count: number, seen: number): number[] {
+  if (held.length <= count) return [...held];
+  const chosen: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const time = Math.floor((i * seen) / count);
+    const open = held.slice(0, held.length - (count - 1 - i)).filter((f) => f > (chosen.at(-1) ?? -1));
+    chosen.push(open.toSorted((a, b) => Math.abs(a - time) - Math.abs(b - time) || a - b)[0]!);
+  }
+  return chosen;
+}
+
+/** PCG's output permutation of a mix of both, in 64-bit integers; see shaders/lib/hash.wesl. */
+function randomScore(seed: number, seq: number): number {
+  const word32 = (value: bigint) => BigInt.asUintN(32, value);
+  const state = word32((BigInt(seed) ^ word32(BigInt(seq) * 0x9e3779b9n)) * 747796405n + 2891336453n);
+  const word = word32(((state >> ((state >> 28n) + 4n)) ^ state) * 277803737n);
+  return Number((word >> 22n) ^ word);
 }
 
 /** − mean over the recent keys at the token's own patch of their cosine with its key. */
