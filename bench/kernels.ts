@@ -138,7 +138,14 @@ function attentionOptions(gpu: Gpu, tokens: number, slots: number): DecoderOptio
     gateUp: matrix,
     down: matrix,
   };
-  const shape = { layers: 1, kvHeads: KV_HEADS, headDim: HEAD_DIM, capacity: slots, tokensPerFrame: 64 };
+  const shape = {
+    layers: 1,
+    kvHeads: KV_HEADS,
+    headDim: HEAD_DIM,
+    capacity: slots,
+    tokensPerFrame: 64,
+    gridColumns: 8,
+  };
   return {
     hyper,
     weights: { embedding: matrix, layers: [layer], outputNorm: 'unused', head: matrix },

@@ -1,4 +1,4 @@
-"""Which tokens InfiniPot-V keeps, on whole frames, in plain float64 (no pooling of norms).
+"""Which tokens InfiniPot-V keeps, on whole frames, in plain float64.
 
 The method is InfiniPot-V's: temporal-axis redundancy of keys (TaR), then value norms
 (VaN). Ringside's shaders are compared with the indices written here.
@@ -35,6 +35,7 @@ class Setting:
     rho: float = 0.25
     alpha: float = 0.5
     repeated: bool = False  # frames 1 and 3 repeat frame 0: exact ties
+    pooling: bool = False  # of value norms, layer by layer
 
 
 SETTINGS = [
@@ -45,6 +46,9 @@ SETTINGS = [
     Setting("one-token-frames", 2, 1, 80, 37, 1, 1, 21),
     Setting("wide", 1, 2, 64, 10, 4, 5, 96),
     Setting("head-128", 1, 1, 128, 12, 2, 5, 75),
+    Setting("pooled", 4, 2, 4, 8, 7, 8, 225, pooling=True),
+    Setting("pooled-small-grid", 9, 1, 4, 11, 3, 5, 90, pooling=True),
+    Setting("pooled-few-frames", 3, 1, 8, 4, 6, 5, 70, pooling=True),
 ]
 
 
@@ -58,13 +62,15 @@ def kept_tokens(keys: np.ndarray, values: np.ndarray, setting: Setting) -> tuple
     gaps = []
     for layer, head in np.ndindex(keys.shape[:2]):
         kept[layer, head], gap = _kept_by_head(
-            keys[layer, head].astype(np.float64), values[layer, head].astype(np.float64), setting
+            keys[layer, head].astype(np.float64),
+            _value_scores(values[layer, head].astype(np.float64), layer, setting),
+            setting,
         )
         gaps.append(gap)
     return kept, np.array(gaps)
 
 
-def _kept_by_head(keys: np.ndarray, values: np.ndarray, setting: Setting) -> tuple[np.ndarray, tuple[float, float]]:
+def _kept_by_head(keys: np.ndarray, value_scores: np.ndarray, setting: Setting) -> tuple[np.ndarray, tuple[float, float]]:
     patches, total = setting.height * setting.width, len(keys)
     recent_frames = math.floor(setting.frames * setting.rho)
     recents = recent_frames * patches
@@ -82,8 +88,29 @@ def _kept_by_head(keys: np.ndarray, values: np.ndarray, setting: Setting) -> tup
     first, first_gap = _highest(redundancy, np.arange(older), by_redundancy)
     rest = np.setdiff1d(np.arange(older), first)
     by_norm = setting.keep - recents - by_redundancy
-    second, second_gap = _highest(np.linalg.norm(values, axis=-1)[rest], rest, by_norm)
+    second, second_gap = _highest(value_scores[rest], rest, by_norm)
     return np.sort(np.concatenate([first, second, np.arange(older, total)])), (first_gap, second_gap)
+
+
+def _value_scores(values: np.ndarray, layer: int, setting: Setting) -> np.ndarray:
+    """VaN of every token. Pooled, it is the mean over a window around the token; what lies outside counts as 0."""
+    norms = np.linalg.norm(values, axis=-1)
+    quarter = min(3, layer // max(1, setting.layers // 4))
+    if not setting.pooling or quarter == 3:
+        return norms
+    if quarter == 2:
+        return _mean_around(norms, (3,))
+    shape = (setting.frames, setting.height, setting.width)
+    size = min(7 if quarter == 0 else 5, *shape)
+    size -= 1 - size % 2
+    if size < 2:
+        return norms
+    return _mean_around(norms.reshape(shape), (size if quarter == 0 else 1, size, size)).reshape(-1)
+
+
+def _mean_around(values: np.ndarray, window: tuple[int, ...]) -> np.ndarray:
+    padded = np.pad(values, [(size // 2, size // 2) for size in window])
+    return np.lib.stride_tricks.sliding_window_view(padded, window).mean(axis=tuple(range(-len(window), 0)))
 
 
 def _highest(scores: np.ndarray, tokens: np.ndarray, count: int) -> tuple[np.ndarray, float]:
@@ -139,7 +166,7 @@ def write_infinipot(folder: Path) -> None:
                 "keep": setting.keep,
                 "rho": setting.rho,
                 "alpha": setting.alpha,
-                "recentTokens": math.floor(setting.frames * setting.rho) * setting.height * setting.width,
+                "pooling": setting.pooling,
                 **files,
                 "kept": kept.tolist(),
             }

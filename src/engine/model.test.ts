@@ -35,7 +35,8 @@ for (const [defect, model, message] of [
   ],
   [
     'a chat template of another kind',
-    () => spoilt('<|vision_start|><|video_pad|>', (bytes, end) => bytes.setUint8(end - 16, 'x'.charCodeAt(0))),
+    () =>
+      spoilt('<|vision_start|><|video_pad|>', (bytes, end) => bytes.setUint8(end - 16, 'x'.charCodeAt(0))),
     /spoilt\.gguf: its chat template is not one for conversations about video/,
   ],
   [

@@ -104,6 +104,7 @@ async function build(
     headDim: hyper.headDim,
     capacity: Math.ceil((options.visualTokens + options.textTokens) / 64) * 64,
     tokensPerFrame: grid.tokens,
+    gridColumns: grid.tokenCols,
     kvFormat: options.precision === 'f32' ? 'f32' : 'f16',
   };
   const frameOptions: FrameInputOptions = {

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { InvalidInputError } from '../errors';
 import { budgetTokens, pruneTarget } from './budget';
 import { POLICIES } from './policies';
+import { poolWindows } from './pool-windows';
 import { bytesPerToken, type RingShape } from './ring-shape';
 
 const QWEN_3B: RingShape = {
@@ -12,6 +13,7 @@ const QWEN_3B: RingShape = {
   headDim: 128,
   capacity: 6144,
   tokensPerFrame: 64,
+  gridColumns: 8,
   kvFormat: 'f16',
 };
 
@@ -40,8 +42,9 @@ it.each([
 
 it('plans InfiniPot-V as published', () => {
   const plan = POLICIES['infinipot-v'].plan!;
+  const of16 = { visualTokens: 160, tokensPerFrame: 10, pooling: false };
   // 16 frames of 10, 12 stay: 4 recent, 60 tokens recent or distinct.
-  expect(plan({ visualTokens: 160, tokensPerFrame: 10, keep: 120 })).toEqual({
+  expect(plan({ ...of16, keep: 120 })).toEqual({
     recentFrames: 4,
     stages: [
       { score: 'tar', upTo: 60 },
@@ -49,13 +52,22 @@ it('plans InfiniPot-V as published', () => {
     ],
   });
   // An odd number of tokens: the half that goes by value is rounded to an even one.
-  expect(plan({ visualTokens: 160, tokensPerFrame: 10, keep: 97 }).stages[0]!.upTo).toBe(49);
-  expect(plan({ visualTokens: 160, tokensPerFrame: 10, keep: 99 }).stages[0]!.upTo).toBe(49);
+  expect(plan({ ...of16, keep: 97 }).stages[0]!.upTo).toBe(49);
+  expect(plan({ ...of16, keep: 99 }).stages[0]!.upTo).toBe(49);
   // Recent frames alone exceed α·T.
-  expect(plan({ visualTokens: 160, tokensPerFrame: 10, keep: 50 }).stages[0]!.upTo).toBe(40);
+  expect(plan({ ...of16, keep: 50 }).stages[0]!.upTo).toBe(40);
   // A few frames: the newest is recent. A budget cut hard: no more recent frames than may stay.
-  expect(plan({ visualTokens: 20, tokensPerFrame: 10, keep: 10 }).recentFrames).toBe(1);
-  expect(plan({ visualTokens: 160, tokensPerFrame: 10, keep: 20 }).recentFrames).toBe(2);
+  expect(plan({ ...of16, visualTokens: 20, keep: 10 }).recentFrames).toBe(1);
+  expect(plan({ ...of16, keep: 20 }).recentFrames).toBe(2);
+});
+
+it('shrinks pooling windows to the largest odd side that fits', () => {
+  expect(poolWindows(16, 14, 14)).toEqual({ volume: 7, plane: 5 });
+  expect(poolWindows(6, 14, 9)).toEqual({ volume: 5, plane: 5 });
+  expect(poolWindows(16, 4, 14)).toEqual({ volume: 3, plane: 3 });
+  expect(poolWindows(4, 14, 14)).toEqual({ volume: 3, plane: 3 });
+  expect(poolWindows(16, 2, 3)).toEqual({ volume: 1, plane: 1 });
+  expect(poolWindows(0, 8, 8)).toEqual({ volume: 1, plane: 1 });
 });
 
 it('every policy that prunes ends at what may stay', () => {
@@ -66,6 +78,7 @@ it('every policy that prunes ends at what may stay', () => {
           visualTokens: frames * 6,
           tokensPerFrame: 6,
           keep: keep * 6,
+          pooling: keep % 2 === 0,
         });
         expect(stages.at(-1)!.upTo).toBe(keep * 6);
         expect(recentFrames).toBeLessThanOrEqual(keep);

@@ -5,11 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseNpy } from '../../npy';
 import { Ledger } from '../gpu/ledger';
-import { submit } from '../gpu/program';
 import { download, testGpu } from '../gpu/testing/harness';
-import { infinipotV } from './policies/infinipot-v';
-import { writeRingControl } from './ring-control';
-import { buildRingPrograms } from './ring-programs';
+import { Ring } from './ring';
 import { EMPTY, planRing, type RingShape, SLOT_WORDS } from './ring-shape';
 import { halfValue } from './testing/random-rows';
 
@@ -23,7 +20,7 @@ interface Golden {
   readonly frames: number;
   readonly grid: [height: number, width: number];
   readonly keep: number;
-  readonly recentTokens: number;
+  readonly pooling: boolean;
   readonly keysFile: string;
   readonly valuesFile: string;
   /** [layer][head], ascending. */
@@ -39,15 +36,18 @@ function halves(file: string): Uint16Array {
 
 describe('InfiniPot-V goldens', () => {
   it.each(cases)('$name', async (golden) => {
-    const { layers, kvHeads, headDim, frames, keep } = golden;
-    const tokensPerFrame = golden.grid[0] * golden.grid[1];
+    const { layers, kvHeads, headDim, frames, keep, pooling } = golden;
+    const [rows, gridColumns] = golden.grid;
+    const tokensPerFrame = rows * gridColumns;
     const tokens = frames * tokensPerFrame;
-    const capacity = Math.ceil((tokens + 1) / 64) * 64;
-    const shape: RingShape = { layers, kvHeads, headDim, capacity, tokensPerFrame, kvFormat: 'f16' };
-    const gpu = await testGpu();
-    const ledger = await Ledger.create(gpu.device, planRing(shape));
-    const programs = await buildRingPrograms(gpu, ledger, shape);
-    submit(gpu.device, 'reset', (pass) => programs.reset.record(pass));
+    const capacity = Math.ceil(tokens / 64) * 64;
+    const heads = { layers, kvHeads, headDim, capacity };
+    const shape: RingShape = { ...heads, tokensPerFrame, gridColumns, kvFormat: 'f16' };
+    const { device } = await testGpu();
+    const ledger = await Ledger.create(device, planRing(shape));
+    const ring = await Ring.create(await testGpu(), ledger, shape, capacity);
+    ring.configure({ policy: 'infinipot-v', pooling });
+    for (let frame = 0; frame < frames; frame++) ring.allocate('visual', tokensPerFrame);
 
     const keys = halves(golden.keysFile);
     const values = halves(golden.valuesFile);
@@ -60,29 +60,16 @@ describe('InfiniPot-V goldens', () => {
         slots.set([token, Math.floor(token / tokensPerFrame), token % tokensPerFrame], token * SLOT_WORDS);
         norms[token * SLOT_WORDS + 3] = Math.sqrt(value.reduce((sum, bits) => sum + halfValue(bits) ** 2, 0));
       }
-      gpu.device.queue.writeBuffer(ledger.get('ring.slots'), head * capacity * SLOT_WORDS * 4, slots);
-      gpu.device.queue.writeBuffer(
+      device.queue.writeBuffer(ledger.get('ring.slots'), head * capacity * SLOT_WORDS * 4, slots);
+      device.queue.writeBuffer(
         ledger.get(`ring.keys.${Math.floor(head / kvHeads)}`),
         (head % kvHeads) * capacity * headDim * 2,
         keys.slice(row(0), row(tokens)),
       );
     }
+    ring.prune(keep);
 
-    const plan = infinipotV.plan!({ visualTokens: tokens, tokensPerFrame, keep });
-    expect(plan.recentFrames * tokensPerFrame).toBe(golden.recentTokens);
-    writeRingControl(gpu.device, ledger.get('ring.control'), {
-      nextSeq: tokens,
-      scanSlots: tokens,
-      freeTail: 0,
-      firstRecent: frames - plan.recentFrames,
-      recentFrames: plan.recentFrames,
-      stages: plan.stages,
-    });
-    submit(gpu.device, 'prune', (pass) =>
-      programs.prune.record(pass, { scanSlots: tokens, scores: new Set(['tar', 'van']) }),
-    );
-
-    const after = await download(gpu.device, ledger.get('ring.slots'));
+    const after = await download(device, ledger.get('ring.slots'));
     for (let head = 0; head < layers * kvHeads; head++) {
       const kept = Array.from({ length: tokens }, (_, i) => i).filter(
         (i) => after[(head * capacity + i) * SLOT_WORDS] !== EMPTY,

@@ -15,19 +15,23 @@ export interface PruneGrid {
 
 export interface RingPrograms {
   readonly reset: Program;
-  /** One dispatch; for TaR 1 + 2 · layers more, for even scores 1 more. */
+  /** One dispatch; for TaR 1 + 2 · layers more, for pooled norms 2, for even scores 1. */
   readonly prune: Program<PruneGrid>;
   readonly drop: Program;
 }
 
 /** Compiles the kernels and binds the ring's buffers. */
 export async function buildRingPrograms(gpu: Gpu, ledger: Ledger, shape: RingShape): Promise<RingPrograms> {
-  const { layers, kvHeads, headDim: head_dim, capacity, tokensPerFrame: tokens_per_frame } = shape;
+  const { layers, kvHeads, headDim: head_dim, capacity } = shape;
+  const { tokensPerFrame: tokens_per_frame, gridColumns: grid_columns } = shape;
   const heads = layers * kvHeads;
   const control = ledger.get('ring.control');
   const slots = ledger.get('ring.slots');
   const free_list = ledger.get('ring.free');
   const means = ledger.get('ring.means');
+  const token_index = ledger.get('ring.index');
+  const peaks = ledger.get('ring.peaks');
+  const pooled = ledger.get('ring.pooled');
   const conditions = { kv_f32: shape.kvFormat === 'f32' };
 
   const reset = new ProgramBuilder().add(
@@ -64,8 +68,21 @@ export async function buildRingPrograms(gpu: Gpu, ledger: Ledger, shape: RingSha
       ({ scores, scanSlots }) => [scores.has('even') ? Math.ceil(scanSlots / 64) : 0, heads],
     )
     .add(
+      { module: 'ring_pool_index', constants: { capacity, tokens_per_frame } },
+      { control, slots, token_index, peaks },
+      ({ scores }) => [scores.has('pooled-van') ? heads : 0],
+    )
+    .add(
+      {
+        module: 'ring_pooled_norms',
+        constants: { capacity, layers, kv_heads: kvHeads, tokens_per_frame, grid_columns },
+      },
+      { control, slots, token_index, peaks, pooled },
+      ({ scores, scanSlots }) => [scores.has('pooled-van') ? Math.ceil(scanSlots / 64) : 0, heads],
+    )
+    .add(
       { module: 'ring_prune', constants: { capacity } },
-      { control, slots, free_list, scores: ledger.get('ring.scores') },
+      { control, slots, free_list, scores: ledger.get('ring.scores'), pooled },
       [heads],
     );
 

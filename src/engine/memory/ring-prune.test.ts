@@ -17,6 +17,7 @@ const SHAPES: readonly (RingShape & { visualCapacity: number })[] = [
     headDim: 32,
     capacity: 64,
     tokensPerFrame: 16,
+    gridColumns: 4,
     kvFormat: 'f16',
     visualCapacity: 32,
   },
@@ -26,6 +27,7 @@ const SHAPES: readonly (RingShape & { visualCapacity: number })[] = [
     headDim: 32,
     capacity: 128,
     tokensPerFrame: 6,
+    gridColumns: 3,
     kvFormat: 'f16',
     visualCapacity: 61,
   },
@@ -35,6 +37,7 @@ const SHAPES: readonly (RingShape & { visualCapacity: number })[] = [
     headDim: 80,
     capacity: 192,
     tokensPerFrame: 16,
+    gridColumns: 4,
     kvFormat: 'f16',
     visualCapacity: 160,
   },
@@ -44,6 +47,7 @@ const SHAPES: readonly (RingShape & { visualCapacity: number })[] = [
     headDim: 128,
     capacity: 320,
     tokensPerFrame: 6,
+    gridColumns: 3,
     kvFormat: 'f16',
     visualCapacity: 288,
   },
@@ -53,6 +57,7 @@ const SHAPES: readonly (RingShape & { visualCapacity: number })[] = [
     headDim: 80,
     capacity: 128,
     tokensPerFrame: 6,
+    gridColumns: 3,
     kvFormat: 'f32',
     visualCapacity: 96,
   },
@@ -96,6 +101,36 @@ describe('prune', () => {
     }
   }
 
+  // Four layers and more have every window; of six, the last two have none. Frames of 5 × 7 and 7 × 8 patches.
+  for (const [layers, frames, rows, columns, headDim] of [
+    [4, 5, 5, 7, 4],
+    [6, 9, 3, 4, 8],
+    [4, 8, 7, 8, 4],
+    [1, 40, 1, 1, 4],
+  ] as const) {
+    for (const policy of ['van', 'infinipot-v'] as const) {
+      it(`pools norms as the oracle does, ${PRUNES} times: ${policy}, ${layers} layers, ${frames} frames of ${rows}×${columns}`, async () => {
+        const tokensPerFrame = rows * columns;
+        const visualCapacity = frames * tokensPerFrame;
+        const capacity = Math.ceil((visualCapacity + 9) / 64) * 64;
+        const shape = { layers, kvHeads: 1, headDim, capacity, tokensPerFrame, gridColumns: columns };
+        const mirrored = await MirroredRing.create(
+          await testGpu(),
+          { ...shape, kvFormat: 'f16' },
+          visualCapacity,
+          frames,
+        );
+        mirrored.configure({ policy, pooling: true });
+        while (mirrored.ring.prunes < PRUNES) {
+          if (await mirrored.makeRoom()) mirrored.put('dialogue', 3);
+          mirrored.put('visual');
+          if (mirrored.ring.textRoom < 3) await mirrored.dropDialogue(0, mirrored.ring.nextSeq);
+        }
+        mirrored.dispose();
+      });
+    }
+  }
+
   it('follows changes of policy and budget', async () => {
     const shape: RingShape = {
       layers: 2,
@@ -103,6 +138,7 @@ describe('prune', () => {
       headDim: 32,
       capacity: 192,
       tokensPerFrame: 6,
+      gridColumns: 3,
       kvFormat: 'f16',
     };
     const mirrored = await MirroredRing.create(await testGpu(), shape, 144, 5);
@@ -141,16 +177,23 @@ describe('prune', () => {
     mirrored.dispose();
   });
 
-  it('chooses exactly among 8,192 candidates of a head', async () => {
+  it.each([
+    ['infinipot-v', false],
+    ['infinipot-v', true],
+    ['uniform', false],
+    ['random', false],
+  ] as const)('chooses exactly among 8,192 candidates of a head: %s, pooling %s', async (policy, pooling) => {
     const shape: RingShape = {
       layers: 1,
       kvHeads: 2,
-      headDim: 32,
+      headDim: 4,
       capacity: 11008,
       tokensPerFrame: 64,
+      gridColumns: 8,
       kvFormat: 'f16',
     };
     const mirrored = await MirroredRing.create(await testGpu(), shape, 10944, 3);
+    mirrored.configure({ policy, pooling });
     for (let frame = 0; frame < 171; frame++) mirrored.put('visual');
     expect(Math.floor(171 * 0.75) * 64).toBe(8192);
     // 171 frames, of which 42 are recent: 8,256 candidates.
@@ -166,6 +209,7 @@ describe('prune', () => {
       headDim: 32,
       capacity: 128,
       tokensPerFrame: 6,
+      gridColumns: 3,
       kvFormat: 'f16',
     };
     const gpu = await testGpu();

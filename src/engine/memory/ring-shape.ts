@@ -15,6 +15,8 @@ export interface RingShape {
   readonly capacity: number;
   /** Visual tokens the encoder emits at once for a frame (Qwen2-VL: for a temporal patch of two frames). */
   readonly tokensPerFrame: number;
+  /** Columns of a frame's grid of tokens; they stand row by row. */
+  readonly gridColumns: number;
   /** `f16`: halves packed in pairs by pack2x16float. `f32`: for numerical comparisons only. */
   readonly kvFormat: 'f16' | 'f32';
 }
@@ -30,8 +32,9 @@ const MAX_CAPACITY = 65536;
 
 /** @throws InvalidInputError naming the field that is out of range. */
 export function checkRingShape(shape: RingShape): void {
-  const { layers, kvHeads, headDim, capacity, tokensPerFrame } = shape;
-  for (const [name, value] of Object.entries({ layers, kvHeads, headDim, capacity, tokensPerFrame })) {
+  const { layers, kvHeads, headDim, capacity, tokensPerFrame, gridColumns } = shape;
+  const counts = { layers, kvHeads, headDim, capacity, tokensPerFrame, gridColumns };
+  for (const [name, value] of Object.entries(counts)) {
     if (!Number.isInteger(value) || value < 1) {
       throw new InvalidInputError(`The KV ring's ${name} is ${value}; it must be a positive whole number.`);
     }
@@ -39,6 +42,11 @@ export function checkRingShape(shape: RingShape): void {
   if (capacity % 64 !== 0 || capacity > MAX_CAPACITY) {
     throw new InvalidInputError(
       `The KV ring's capacity is ${capacity} slots; it must be a multiple of 64 up to ${MAX_CAPACITY}.`,
+    );
+  }
+  if (tokensPerFrame % gridColumns !== 0) {
+    throw new InvalidInputError(
+      `The KV ring's frames have ${tokensPerFrame} tokens, which do not fill rows of ${gridColumns}.`,
     );
   }
   if (headDim % 4 !== 0) {
@@ -61,7 +69,8 @@ export function bytesPerToken(shape: RingShape): number {
  * - `ring.keys.N`, `ring.values.N` of layer N: [kvHeads][capacity][headDim] as `kvFormat` says,
  * - `ring.slots` [layers][kvHeads][capacity] Slot, `ring.free` [layers][kvHeads][capacity] u32,
  * - what pruning needs besides: `ring.recent` (slot of each recent token), `ring.scores` (a float a slot),
- *   `ring.means` (of one layer), `ring.even` (numbers of frames) and `ring.control`.
+ *   `ring.means` (of one layer), `ring.even` (numbers of frames), `ring.index` (two words a slot), `ring.peaks` (a
+ *   float a head), `ring.pooled` (a word a slot) and `ring.control`.
  * @throws InvalidInputError when the shape is out of range.
  */
 export function planRing(shape: RingShape): BufferSpec[] {
@@ -79,6 +88,9 @@ export function planRing(shape: RingShape): BufferSpec[] {
     storage('ring.recent', 'activations', slots),
     storage('ring.scores', 'activations', slots),
     storage('ring.means', 'activations', shape.kvHeads * shape.tokensPerFrame * shape.headDim),
+    storage('ring.index', 'activations', slots * 2),
+    storage('ring.peaks', 'activations', heads),
+    storage('ring.pooled', 'activations', slots),
     storage('ring.even', 'control', Math.ceil(shape.capacity / shape.tokensPerFrame)),
     planRingControl(),
   ];

@@ -13,6 +13,7 @@ const SHAPE: RingShape = {
   headDim: 32,
   capacity: 64,
   tokensPerFrame: 6,
+  gridColumns: 3,
   kvFormat: 'f16',
 };
 const VISUAL = 40; // six frames; 24 slots for text
@@ -144,7 +145,13 @@ describe('dropDialogue', () => {
 
 describe('shape', () => {
   it('is checked', () => {
-    for (const wrong of [{ capacity: 100 }, { capacity: 131072 }, { headDim: 6 }, { layers: 0 }]) {
+    for (const wrong of [
+      { capacity: 100 },
+      { capacity: 131072 },
+      { headDim: 6 },
+      { layers: 0 },
+      { gridColumns: 4 },
+    ]) {
       expect(() => checkRingShape({ ...SHAPE, ...wrong })).toThrow(InvalidInputError);
     }
     checkRingShape({ ...SHAPE, capacity: 65536 });

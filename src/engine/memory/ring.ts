@@ -16,6 +16,7 @@ import { TEXT } from '../gpu/step';
 import { budgetTokens, pruneTarget } from './budget';
 import { evenFrames } from './even-frames';
 import { POLICIES } from './policies';
+import { poolWindows } from './pool-windows';
 import { writeRingControl } from './ring-control';
 import { buildRingPrograms, type RingPrograms } from './ring-programs';
 import type { RingShape } from './ring-shape';
@@ -50,6 +51,7 @@ export class Ring {
   readonly #programs: RingPrograms;
   #policy: PolicyName = 'infinipot-v';
   #seed = 0;
+  #pooling = false;
   #budget: number;
   #counts: Record<Region, number> = { pinned: 0, visual: 0, dialogue: 0 };
   #nextSeq = 0;
@@ -128,15 +130,19 @@ export class Ring {
     policy = this.#policy,
     budget,
     seed = this.#seed,
+    pooling = this.#pooling,
   }: {
     policy?: PolicyName;
     budget?: Budget;
     /** Of the policy `random`; 0 at first. */
     seed?: number;
+    /** Whether value norms are pooled, layer by layer as InfiniPot-V does; not at first. */
+    pooling?: boolean;
   }): void {
     if (budget) this.#budget = budgetTokens(this.shape, budget, this.visualCapacity);
     this.#policy = policy;
     this.#seed = seed;
+    this.#pooling = pooling;
   }
 
   /** Forgets everything: all slots free, sequence numbers and frames from 0. */
@@ -229,9 +235,11 @@ export class Ring {
   prune(keep: number): void {
     const plan = POLICIES[this.#policy].plan;
     if (!plan) throw this.#visualFull();
-    const { tokensPerFrame } = this.shape;
+    const { tokensPerFrame, gridColumns } = this.shape;
     const visualTokens = this.#counts.visual;
-    const { recentFrames, stages } = plan({ visualTokens, tokensPerFrame, keep });
+    const request = { visualTokens, tokensPerFrame, keep, pooling: this.#pooling };
+    const { recentFrames, stages } = plan(request);
+    const framesHeld = Math.floor(visualTokens / tokensPerFrame);
     // Kept up to date under every policy, so that it stays short and is there when the policy changes.
     this.#evenFrames = evenFrames(this.#evenFrames, Math.ceil(keep / tokensPerFrame), this.#nextFrame);
     const scores = new Set(stages.map(({ score }) => score));
@@ -248,6 +256,7 @@ export class Ring {
       recentFrames,
       evenFrames: this.#evenFrames.length,
       seed: this.#seed,
+      pool: poolWindows(framesHeld, tokensPerFrame / gridColumns, gridColumns),
       stages,
     });
     submit(device, 'ring prune', (pass) => this.#programs.prune.record(pass, { scanSlots, scores }));

@@ -8,12 +8,12 @@ import type { PolicyName } from '../../contract';
  * What tokens can be ranked by, highest first, of equal ones the older first:
  * - `recency`: the sequence number,
  * - `tar`: temporal-axis redundancy, − mean cosine with the recent keys at the same patch,
- * - `van`: value norm,
+ * - `van`: value norm; `pooled-van`: its average over the token's neighbourhood (shaders/ring_pooled_norms.wesl),
  * - `even`: − distance in frames to the nearest of those spread evenly over the stream,
  * - `random`: hash of seed and sequence number.
  * `tar` and `even` are computed into the same buffer, so a policy uses one of them.
  */
-export type ScoreKind = 'recency' | 'tar' | 'van' | 'even' | 'random';
+export type ScoreKind = 'recency' | 'tar' | 'van' | 'pooled-van' | 'even' | 'random';
 
 /** What a policy knows of the cache when it must choose; the same for every layer and head. */
 export interface RetentionRequest {
@@ -22,6 +22,8 @@ export interface RetentionRequest {
   readonly tokensPerFrame: number;
   /** How many may stay. */
   readonly keep: number;
+  /** Whether value norms are pooled. */
+  readonly pooling: boolean;
 }
 
 /** Which visual tokens stay. */

@@ -33,6 +33,7 @@ export class MirroredRing {
   /** Whether tokens were put since the last flush. */
   #written = false;
   #seed = 0;
+  #pooling = false;
   /** Sequence number of the first token of each frame put since the last reset; rolled back ones are put again. */
   #frames: number[] = [];
   /** What the oracle of uniform retention goes by. */
@@ -81,6 +82,7 @@ export class MirroredRing {
   configure(change: Parameters<Ring['configure']>[0]): void {
     this.ring.configure(change);
     this.#seed = change.seed ?? this.#seed;
+    this.#pooling = change.pooling ?? this.#pooling;
   }
 
   /** Empties ring and mirror and checks that they agree. */
@@ -136,14 +138,21 @@ export class MirroredRing {
     const keep = pruneTarget(ring.budget, shape.tokensPerFrame);
     expect(ring.counts.visual).toBe(keep);
     this.#dropRolledBack(ring.nextSeq);
-    const { tokensPerFrame } = shape;
+    const { tokensPerFrame, gridColumns, layers, kvHeads } = shape;
     this.#evenFrames = spreadFrames(this.#evenFrames, Math.ceil(keep / tokensPerFrame), this.#frames.length);
-    const circumstances = { tokensPerFrame, seed: this.#seed, evenFrames: this.#evenFrames };
     const { slots } = await this.#download();
     for (let head = 0; head < heads; head++) {
       const found = this.#held(slots, head).filter(({ frame }) => frame !== TEXT);
       const kept = found.map(({ seq }) => seq).sort((a, b) => a - b);
-      const right = keptTokens(ring.policy, before[head]!, keep, circumstances);
+      const right = keptTokens(ring.policy, before[head]!, keep, {
+        tokensPerFrame,
+        gridColumns,
+        seed: this.#seed,
+        evenFrames: this.#evenFrames,
+        pooling: this.#pooling,
+        layer: Math.floor(head / kvHeads),
+        layers,
+      });
       const answer = right.find((seqs) => seqs.join() === kept.join()) ?? right[0]!;
       expect(kept, `kept by head ${head} at prune ${ring.prunes}`).toEqual(answer);
       const keeping = new Set(answer);

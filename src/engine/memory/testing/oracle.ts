@@ -20,6 +20,11 @@ export interface Circumstances {
   readonly seed: number;
   /** Of uniform retention: the frames that stand for the stream; see {@link spreadFrames}. */
   readonly evenFrames: readonly number[];
+  /** Whether value norms are pooled, and what that depends on. */
+  readonly pooling: boolean;
+  readonly gridColumns: number;
+  readonly layer: number;
+  readonly layers: number;
 }
 
 interface Scored {
@@ -43,15 +48,21 @@ export function keptTokens(
   policy: PolicyName,
   tokens: readonly Token[],
   keep: number,
-  { tokensPerFrame, seed, evenFrames }: Circumstances,
+  circumstances: Circumstances,
 ): number[][] {
+  const { tokensPerFrame, seed, evenFrames } = circumstances;
   const newestFrame = Math.max(...tokens.map(({ frame }) => frame));
   if (policy === 'full') return [sorted(tokens)];
   const topBy = (score: (token: Token) => number) => [
-    sorted(topOf(tokens.map((token) => ({ token, score: score(token) }))).slice(0, keep)),
+    sorted(
+      scored(tokens, score)
+        .slice(0, keep)
+        .map(({ token }) => token),
+    ),
   ];
   if (policy === 'sliding-window') return topBy(({ seq }) => seq);
-  if (policy === 'van') return topBy(({ valueNorm }) => valueNorm);
+  const value = valueScore(tokens, circumstances);
+  if (policy === 'van') return alternatives(scored(tokens, value), keep).map(sorted);
   if (policy === 'random') return topBy(({ seq }) => randomScore(seed, seq));
   if (policy === 'uniform') {
     return topBy(({ frame }) => -Math.min(...evenFrames.map((even) => Math.abs(even - frame))));
@@ -67,13 +78,51 @@ export function keptTokens(
   const share = policy === 'tar' ? keep : keep - byValue;
   const distinct = Math.max(0, share - recent.length);
 
-  const ranked = rank(older.map((token) => ({ token, score: tar(token, recent) })));
-  return alternatives(ranked, distinct).map((byTar) => {
+  const ranked = scored(older, (token) => tar(token, recent));
+  return alternatives(ranked, distinct).flatMap((byTar) => {
     const chosen = new Set([...recent, ...byTar]);
     const rest = older.filter((token) => !chosen.has(token));
-    const byNorm = topOf(rest.map((token) => ({ token, score: token.valueNorm })));
-    return sorted([...chosen, ...byNorm.slice(0, keep - chosen.size)]);
+    return alternatives(scored(rest, value), keep - chosen.size).map((byValue) =>
+      sorted([...chosen, ...byValue]),
+    );
   });
+}
+
+/**
+ * VaN of each of `tokens`, pooled if asked: in the first quarter of the layers over cubes of the grid of all
+ * frames, in the second over squares, in the third over three tokens in a row.
+ */
+function valueScore(
+  tokens: readonly Token[],
+  { pooling, tokensPerFrame, gridColumns, layer, layers }: Circumstances,
+): (token: Token) => number {
+  const quarter = Math.min(3, Math.floor(layer / Math.max(1, Math.floor(layers / 4))));
+  if (!pooling || quarter === 3) return ({ valueNorm }) => valueNorm;
+  const norms = new Map(tokens.map((token) => [token.frame * tokensPerFrame + token.patch, token.valueNorm]));
+  const gridRows = tokensPerFrame / gridColumns;
+  const least = Math.min(Math.floor(tokens.length / tokensPerFrame), gridRows, gridColumns);
+  const side = [7, 5, 3, 1].find((odd) => odd <= (quarter === 0 ? 7 : 5) && odd <= Math.max(1, least))!;
+  const reach = (side - 1) / 2;
+  const around = (middle: number, far: number) =>
+    Array.from({ length: 2 * far + 1 }, (_, i) => middle - far + i);
+  return ({ frame, patch }) => {
+    const place = frame * tokensPerFrame + patch;
+    let window = around(place, 1);
+    if (quarter < 2) {
+      const inGrid = (row: number, column: number) =>
+        row >= 0 && row < gridRows && column >= 0 && column < gridColumns;
+      window = around(frame, quarter === 0 ? reach : 0).flatMap((f) =>
+        around(Math.floor(patch / gridColumns), reach).flatMap((row) =>
+          around(patch % gridColumns, reach).map((column) =>
+            inGrid(row, column) ? f * tokensPerFrame + row * gridColumns + column : -1,
+          ),
+        ),
+      );
+    }
+    // In ascending order, so that equal windows have equal sums.
+    const held = window.map((at) => norms.get(at) ?? 0).sort((a, b) => a - b);
+    return held.reduce((sum, norm) => sum + norm, 0) / window.length;
+  };
 }
 
 /**
@@ -119,12 +168,10 @@ function cosine(a: Float64Array, b: Float64Array): number {
 }
 
 /** Highest score first; of equal ones the older token. */
-function rank(scored: readonly Scored[]): Scored[] {
-  return scored.toSorted((a, b) => b.score - a.score || a.token.seq - b.token.seq);
-}
-
-function topOf(scored: readonly Scored[]): Token[] {
-  return rank(scored).map(({ token }) => token);
+function scored(tokens: readonly Token[], score: (token: Token) => number): Scored[] {
+  return tokens
+    .map((token) => ({ token, score: score(token) }))
+    .sort((a, b) => b.score - a.score || a.token.seq - b.token.seq);
 }
 
 /** The top `count`, and where the next score nearly ties with the last, the same with those two exchanged. */
