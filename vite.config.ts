@@ -7,7 +7,8 @@ import { VitePWA } from 'vite-plugin-pwa';
 const contentPolicy = [
   "default-src 'none'",
   "script-src 'self'",
-  "worker-src 'self'",
+  // The service worker is a file; the engine's worker starts from a blob, so as to come under this policy too.
+  "worker-src 'self' blob:",
   "style-src 'self'",
   "img-src 'self'",
   "media-src 'self' blob: mediastream:",
@@ -52,6 +53,9 @@ export default defineConfig({
         // The page itself; `workers/kept-files.ts` keeps the model and the demo clip.
         globPatterns: ['**/*.{html,js,css,svg,png,webmanifest,wasm}'],
         maximumFileSizeToCacheInBytes: 24 * 2 ** 20,
+        // One page: parameters such as `?model=` are for its script to read, and an unknown address stays a 404.
+        ignoreURLParametersMatching: [/^/],
+        navigateFallback: null,
       },
     }),
   ],

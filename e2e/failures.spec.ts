@@ -49,8 +49,27 @@ for (const [damage, spoil, message] of [
 test('a missing model says what the server answered', async ({ page }) => {
   const ringside = new Ringside(page);
   await page.goto('/?model=models/none/');
-  const problem = await ringside.problem('The model is not running');
+  const problem = await ringside.problem('The model could not be downloaded');
   await expect(problem).toContainText('card.json could not be downloaded: the server answered 404');
+});
+
+test('a step that the GPU refuses is told, and the model can be loaded again', async ({ page }) => {
+  const ringside = new Ringside(page);
+  await ringside.open();
+  // The smallest invalid step there is, from now on in the middle of every other.
+  await page.workers()[0]!.evaluate(() => {
+    const { createCommandEncoder } = GPUDevice.prototype;
+    GPUDevice.prototype.createCommandEncoder = function (descriptor) {
+      this.createBuffer({ size: 16, usage: 0 });
+      return createCommandEncoder.call(this, descriptor);
+    };
+  });
+  await ringside.watch('Demo');
+  const problem = await ringside.problem('The GPU reported an error');
+  await expect(problem).toContainText('The GPU refused a step');
+  await problem.getByRole('button', { name: 'Load the model again' }).click();
+  await ringside.ready();
+  await expect(problem).toBeHidden();
 });
 
 test('a browser without WebGPU is told which have it', async ({ page }) => {

@@ -13,10 +13,13 @@ import {
   UnsupportedDeviceError,
 } from '../src/engine/errors';
 import type { EngineWorker } from './engine-worker';
+import workerUrl from './engine-worker?worker&url';
+import { DownloadError } from './kept-files';
 import type { AnswerEnd, LoadRequest, LoadStatus, MemoryView } from './protocol';
 
 const ERROR_CLASSES = {
   DeviceLostError,
+  DownloadError,
   GpuError,
   InvalidInputError,
   MemoryFullError,
@@ -44,10 +47,7 @@ export class EngineClient {
 
   constructor(events: EngineEvents) {
     this.#events = events;
-    this.#worker = new Worker(new URL('./engine-worker.ts', import.meta.url), {
-      type: 'module',
-      name: 'ringside-engine',
-    });
+    this.#worker = startWorker();
     this.#worker.addEventListener('error', (event) => {
       this.#lost(new DeviceLostError(`The engine stopped (${event.message || 'its worker did not start'}).`));
     });
@@ -130,6 +130,19 @@ export class EngineClient {
         .finally(() => this.#underWay.delete(reject));
     });
   }
+}
+
+/**
+ * Starts the worker from a blob that imports it. A worker loaded from the server goes by the headers it came with,
+ * and most static hosts send none; one started from a blob inherits the page's content policy.
+ */
+function startWorker(): Worker {
+  const start = `import ${JSON.stringify(new URL(workerUrl, location.href).href)};`;
+  const blobUrl = URL.createObjectURL(new Blob([start], { type: 'text/javascript' }));
+  const worker = new Worker(blobUrl, { type: 'module', name: 'ringside-engine' });
+  // Once it speaks it has been read; some browsers read it later than the constructor returns.
+  worker.addEventListener('message', () => URL.revokeObjectURL(blobUrl), { once: true });
+  return worker;
 }
 
 /** The error as its class, known by its name: cloning between threads keeps name and message only. */

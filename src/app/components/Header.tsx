@@ -14,8 +14,8 @@ const STAGES: Record<LoadStatus['stage'], string> = {
 
 export function Header() {
   const { engine, offline } = useAssistant();
-  const { phase, stage, fraction, card } = useStore(engine);
-  const { available } = useStore(offline);
+  const { phase, stage, fraction, card, kept } = useStore(engine);
+  const { pageKept } = useStore(offline);
   const name = card?.name ?? 'Model';
 
   return (
@@ -28,7 +28,7 @@ export function Header() {
         <LockIcon />
         <span>
           Nothing leaves this device
-          {available && <span className="promise-offline"> · works offline</span>}
+          {pageKept && kept && <span className="promise-offline"> · works offline</span>}
         </span>
       </p>
       <div className={`engine-status engine-${phase}`}>

@@ -26,8 +26,24 @@ export function createAssistant(): Assistant {
   conversation.about(watching);
   const offline = new Offline();
   offline.register();
+  askToPersist(engine, conversation, offline);
   void engine.load();
   return { problems, engine, watching, conversation, offline };
+}
+
+/**
+ * Asks for lasting storage after the first answer: Ringside has been of use by then, and no prompt for a camera
+ * stands beside the one that some browsers show.
+ */
+function askToPersist(engine: EngineControl, conversation: ConversationControl, offline: Offline): void {
+  const unsubscribe = conversation.subscribe(() => {
+    const answered = conversation
+      .get()
+      .entries.some((entry) => entry.kind === 'turn' && entry.phase === 'done');
+    if (!answered || !engine.get().kept) return;
+    unsubscribe();
+    void offline.persist();
+  });
 }
 
 /** Takes the way out of a problem. `choose-file` needs the file picker and is the caller's. */

@@ -1,6 +1,6 @@
 // Loads the model, keeps its worker, and carries policy and budget over to a new worker when the old one is lost.
 import { EngineClient } from '../../../workers/engine-client';
-import { keptFile } from '../../../workers/kept-files';
+import { areKept, keptFile } from '../../../workers/kept-files';
 import type { LoadStatus } from '../../../workers/protocol';
 import type { PolicyName } from '../../engine/contract';
 import { BUDGET_FRAMES, DEFAULT_BUDGET_FRAMES, tokensOfFrames } from './budgets';
@@ -16,6 +16,8 @@ export interface EngineState {
   readonly fraction: number;
   readonly card: ModelCard | null;
   readonly client: EngineClient | null;
+  /** Whether the model's files are on this device, for a visit without a network. */
+  readonly kept: boolean;
   readonly policy: PolicyName;
   readonly budgetFrames: number;
   /** Frames that memory is allocated for: the largest budget to choose from. */
@@ -38,6 +40,7 @@ export class EngineControl extends Store<EngineState> {
       fraction: 0,
       card: null,
       client: null,
+      kept: false,
       policy: 'infinipot-v',
       budgetFrames: DEFAULT_BUDGET_FRAMES,
       capacityFrames: BUDGET_FRAMES.at(-1)!,
@@ -70,9 +73,10 @@ export class EngineControl extends Store<EngineState> {
       });
       this.#client = client;
       const { policy, budgetFrames, capacityFrames } = this.get();
+      const fileUrl = (name: string) => new URL(name, this.#folder!.url).href;
       await client.load({
-        modelUrl: new URL('model.gguf', this.#folder.url).href,
-        mmprojUrl: new URL('mmproj.gguf', this.#folder.url).href,
+        modelUrl: fileUrl('model.gguf'),
+        mmprojUrl: fileUrl('mmproj.gguf'),
         frame: { width: card.frameWidth, height: card.frameHeight },
         policy,
         budgetTokens: tokensOfFrames(budgetFrames, card),
@@ -80,8 +84,9 @@ export class EngineControl extends Store<EngineState> {
       });
       // With the clip at hand, nothing is requested from the network once the page is ready.
       await this.#demoClip.catch(() => null);
+      const kept = await areKept(['card.json', 'model.gguf', 'mmproj.gguf'].map(fileUrl));
       if (load !== this.#loads) return;
-      this.set({ phase: 'ready', stage: 'ready', fraction: 1, client });
+      this.set({ phase: 'ready', stage: 'ready', fraction: 1, client, kept });
       // Chosen while loading.
       if (this.get().policy !== policy || this.get().budgetFrames !== budgetFrames) this.#configure();
     } catch (error) {

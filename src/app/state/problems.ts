@@ -52,6 +52,13 @@ export function engineProblem(error: unknown, bundled: boolean): Problem {
         detail,
         remedies: ['reload-engine'],
       };
+    case 'DownloadError':
+      return {
+        severity: 'error',
+        title: 'The model could not be downloaded',
+        detail,
+        remedies: ['reload-engine', ...otherModel],
+      };
     case 'ModelFormatError':
       return {
         severity: 'error',

@@ -128,8 +128,13 @@ export class WatchControl extends Store<WatchState> {
     this.#forgotten++;
     this.set({ seen: false });
     this.#problems.clear('memory');
-    await this.#engine.get().client?.forget();
-    this.#forgotten++;
+    try {
+      await this.#engine.get().client?.forget();
+    } catch (error) {
+      this.#report(error);
+    } finally {
+      this.#forgotten++;
+    }
   }
 
   async #open(request: WatchRequest): Promise<FrameSource> {

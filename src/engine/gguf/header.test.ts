@@ -5,9 +5,9 @@ import { GGMLQuantizationType, gguf } from '@huggingface/gguf';
 import { describe, expect, it } from 'vitest';
 import { ModelFormatError } from '../errors';
 import { type ByteSource, bytesSource } from './byte-source';
-import { ggufBytes } from './gguf-fixture';
 import { readHeader } from './header';
 import { tensorType } from './tensor-types';
+import { ggufBytes } from './testing/gguf-fixture';
 
 const encoder = new TextEncoder();
 

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { ModelFormatError } from '../errors';
 import { bytesSource } from './byte-source';
-import { type FixtureTensor, ggufBytes } from './gguf-fixture';
 import { openModelFile } from './model-file';
+import { type FixtureTensor, ggufBytes } from './testing/gguf-fixture';
 
 const metadata = {
   'general.architecture': 'qwen2vl',

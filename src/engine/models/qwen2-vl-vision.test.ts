@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { bytesSource } from '../gguf/byte-source';
-import { type FixtureTensor, type FixtureValue, ggufBytes } from '../gguf/gguf-fixture';
 import { openModelFile } from '../gguf/model-file';
+import { type FixtureTensor, type FixtureValue, ggufBytes } from '../gguf/testing/gguf-fixture';
 import { WeightPlan } from '../gpu/weights';
 import { qwen2VlVisionHyper, qwen2VlVisionWeights } from './qwen2-vl-vision';
 

@@ -1,6 +1,6 @@
 // Makes small GGUF files in memory, for tests: version 3, little-endian, alignment 32.
 import { GGMLQuantizationType } from '@huggingface/gguf';
-import type { TensorType } from './tensor-types';
+import type { TensorType } from '../tensor-types';
 
 export type FixtureValue = string | number | boolean | readonly string[] | readonly number[];
 
