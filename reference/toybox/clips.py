@@ -1,6 +1,7 @@
-"""Makes the clips that ship or test: held-out film strips, the demo, the camera scene, the stream.
+"""Makes the clips that ship or test: held-out film strips, long streams, the demo, the camera scene.
 
-`python clips.py heldout` and `python clips.py videos`. Everything is unseen in training.
+`python clips.py heldout`, `python clips.py streams` and `python clips.py videos`. Everything is unseen
+in training.
 """
 
 import json
@@ -13,16 +14,20 @@ import numpy as np
 from PIL import Image
 
 import world
-from bank import HELD_OUT_SEED
+from bank import HELD_OUT_SEED, STREAM_SEED
 from checkpoint import HERE
 from questions import PAST, PRESENT, ask_type
 from timeline import Timeline, moments
 from world import DIRECTIONS, FRAMES_PER_SECOND, SIZE, Thing
 
 ROOT = HERE.parents[1]
-HELD_OUT, FIXTURES, DEMO = ROOT / "eval" / "heldout", ROOT / "e2e" / "fixtures" / "clips", ROOT / "public" / "demo"
+HELD_OUT, STREAMS = ROOT / "eval" / "heldout", ROOT / "eval" / "streams"
+FIXTURES, DEMO = ROOT / "e2e" / "fixtures" / "clips", ROOT / "public" / "demo"
 LENGTHS = (1, 1, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 9, 10, 12, 14, 16, 16, 4)  # seconds, three rounds of these
 QUESTIONS_PER_CLIP = {"present": 6, "past": 2}
+STREAM_LENGTHS, STREAMS_PER_LENGTH = (8, 16, 32, 64, 128), 12  # seconds
+STREAM_SCENES, SCENES_PER_STRIP = 240, 30
+QUESTIONS_PER_STREAM = {"present": 12, "past": 12}
 SCALE, PLAYBACK_FPS = 4, 10
 
 
@@ -39,18 +44,58 @@ def held_out() -> None:
         strip, line = np.concatenate(frames)[:seconds], Timeline(sights[:seconds])
         name = f"clip{clip:02d}.jpg"
         Image.fromarray(strip.reshape(-1, SIZE, 3)).save(HELD_OUT / name, quality=92)
-        asked = {}
-        for tense, types in (("present", PRESENT), ("past", PAST)):
-            wanted = len(asked) + QUESTIONS_PER_CLIP[tense]
-            for _ in range(300):
-                kind = rng.choice(list(types))
-                question = ask_type(rng, kind, line)
-                if question and len(asked) < wanted and sum(q.type == kind for q in asked.values()) < 2:
-                    asked.setdefault(question.text, question)
+        asked = draw_questions(rng, line, QUESTIONS_PER_CLIP, lambda q: q.text)
         index.append({"clip": name, "frames": 2 * seconds, "framesPerSecond": FRAMES_PER_SECOND, "questions": [
-            {"type": q.type, "tense": q.tense, "question": q.text, "accepted": q.accepted} for q in asked.values()]})
-    lines = ",\n".join(json.dumps(entry) for entry in index)
-    (HELD_OUT / "questions.json").write_text(f"[\n{lines}\n]\n")
+            {"type": q.type, "tense": q.tense, "question": q.text, "accepted": q.accepted} for q in asked]})
+    (HELD_OUT / "questions.json").write_text(f"[\n{lines(index)}\n]\n")
+
+
+def streams() -> None:
+    """Streams of 8 to 128 s as chains of scenes from one bank; the bank as JPEG strips.
+
+    Each question also says how many seconds before the end its answer was last to be seen (`ago`).
+    """
+    STREAMS.mkdir(parents=True, exist_ok=True)
+    scenes = [world.draw_scene((STREAM_SEED, i)) for i in range(STREAM_SCENES)]
+    strips, chains = [], []
+    for first in range(0, STREAM_SCENES, SCENES_PER_STRIP):
+        part, name = scenes[first:first + SCENES_PER_STRIP], f"scenes{first // SCENES_PER_STRIP}.jpg"
+        strip = np.concatenate([s.frames for s in part])
+        Image.fromarray(strip.reshape(-1, SIZE, 3)).save(STREAMS / name, quality=85)
+        strips.append({"file": name, "seconds": [s.seconds for s in part]})
+    for seconds in STREAM_LENGTHS:
+        for number in range(STREAMS_PER_LENGTH):
+            name, sights, chain = f"{seconds}s-{number:02d}", [], []
+            rng = Random(name)
+            order = rng.sample(range(STREAM_SCENES), STREAM_SCENES)
+            while len(sights) < seconds:
+                chain.append(order[len(chain)])
+                sights += moments(scenes[chain[-1]].seconds, scenes[chain[-1]].things)
+            line = Timeline(sights[:seconds])
+            asked = draw_questions(rng, line, QUESTIONS_PER_STREAM, lambda q: (q.type, q.answer))
+            chains.append({"name": name, "seconds": seconds, "scenes": chain, "questions": [
+                {"type": q.type, "tense": q.tense, "question": q.text, "accepted": q.accepted}
+                | ({} if q.since is None else {"ago": seconds - 1 - q.since}) for q in asked]})
+    (STREAMS / "streams.json").write_text(f'{{"framesPerSecond": {FRAMES_PER_SECOND}, "strips": [\n{lines(strips)}\n], '
+                                          f'"streams": [\n{lines(chains)}\n]}}\n')
+
+
+def draw_questions(rng: Random, line: Timeline, wanted: dict, identity) -> list:
+    """So many present and past questions of random types, none of them twice and no type more than twice."""
+    asked = {}
+    for tense, types in (("present", PRESENT), ("past", PAST)):
+        most = len(asked) + wanted[tense]
+        for _ in range(300):
+            kind = rng.choice(list(types))
+            question = ask_type(rng, kind, line)
+            if question and len(asked) < most and sum(q.type == kind for q in asked.values()) < 2:
+                asked.setdefault(identity(question), question)
+    return list(asked.values())
+
+
+def lines(entries: list[dict]) -> str:
+    """JSON, one entry a line."""
+    return ",\n".join(json.dumps(entry) for entry in entries)
 
 
 def thing(name: str, x: float, y: float, radius: float, seconds: int, enter: int = 0, leave: int | None = None,
@@ -157,4 +202,4 @@ def videos() -> None:
 
 
 if __name__ == "__main__":
-    held_out() if sys.argv[1] == "heldout" else videos()
+    {"heldout": held_out, "streams": streams, "videos": videos}[sys.argv[1]]()

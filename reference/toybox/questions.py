@@ -31,6 +31,7 @@ class Question:
     text: str
     answer: str
     accepted: list[str]
+    since: int | None = None  # past: the last second by which memory must hold what the answer rests on
 
 
 def with_article(name: str) -> str:
@@ -147,10 +148,14 @@ def present(rng: Random, kind: str, line: Timeline) -> tuple[dict, list[str]] | 
     return {"name": name}, [f"The {name} is moving {sight.motion}." if sight.motion else f"The {name} is not moving."]
 
 
-def past(rng: Random, kind: str, line: Timeline) -> tuple[dict, list[str]] | None:
-    """As `present`, for questions about the whole stream."""
+def past(rng: Random, kind: str, line: Timeline) -> tuple[dict, list[str], int | None] | None:
+    """As `present`, for questions about the whole stream, and the answer's `Question.since`.
+
+    That is when the thing asked about was last seen, or where the order of things is asked, when the
+    first of them came; None where the answer rests on no one moment (what never was, how many there were).
+    """
     if kind == "first":
-        return ({}, any_order("First I saw", line.entrances[0][1])) if line.entrances else None
+        return ({}, any_order("First I saw", line.entrances[0][1]), line.entrances[0][0]) if line.entrances else None
     if kind in ("before", "after"):
         if not line.names:
             return None
@@ -158,27 +163,31 @@ def past(rng: Random, kind: str, line: Timeline) -> tuple[dict, list[str]] | Non
         index = line.entered_once(name)
         if index is None or line.entrances[index][1] != [name]:
             return None
-        index += 1 if kind == "after" else -1
+        own, index = index, index + (1 if kind == "after" else -1)
         said = "After" if kind == "after" else "Before"
         if not 0 <= index < len(line.entrances):
-            return ({"name": name}, [f"{said} the {name} I saw nothing."]) if rng.random() < 0.2 else None
-        names = line.entrances[index][1]
-        return ({"name": name}, [f"{said} the {name} I saw {with_article(names[0])}."]) if len(names) == 1 else None
+            return ({"name": name}, [f"{said} the {name} I saw nothing."], line.entrances[own][0]) if rng.random() < 0.2 else None
+        names, since = line.entrances[index][1], line.entrances[min(index, own)][0]
+        return ({"name": name}, [f"{said} the {name} I saw {with_article(names[0])}."], since) if len(names) == 1 else None
     if kind == "earlier1":
         known = {w for n in line.names for w in n.split() if len(w) > 1} - {"letter", "digit"}
         word = rng.choice(list(COLOURS) + list(SHAPES))
         if known and rng.random() < 0.5:
             word = rng.choice(sorted(known))
         thing = f"{word} thing" if word in COLOURS else word
-        return {"a": with_article(thing)}, [f"Yes, I saw {with_article(thing)}." if word in known else f"No, I did not see {with_article(thing)}."]
+        since = max((second for n, second in line.last_seen.items() if word in n.split()), default=None)
+        return ({"a": with_article(thing)},
+                [f"Yes, I saw {with_article(thing)}." if word in known else f"No, I did not see {with_article(thing)}."], since)
     if kind == "earlier":
         yes = bool(line.names) and rng.random() < 0.5
         name = rng.choice(line.names) if yes else near_miss(rng, line.names)
-        return {"a": with_article(name)}, [f"Yes, I saw {with_article(name)}." if yes else f"No, I did not see {with_article(name)}."]
+        return ({"a": with_article(name)},
+                [f"Yes, I saw {with_article(name)}." if yes else f"No, I did not see {with_article(name)}."],
+                line.last_seen.get(name))
     if kind == "distinct":
         count = len(line.names)
         said = NUMBERS[count] if count < len(NUMBERS) else "more than twelve"
-        return {}, [f"I have seen {said} different object{'s' * (count != 1)}."]
+        return {}, [f"I have seen {said} different object{'s' * (count != 1)}."], None
     if kind == "order":
         firsts = {}
         for index, (_, names) in enumerate(line.entrances):
@@ -189,24 +198,25 @@ def past(rng: Random, kind: str, line: Timeline) -> tuple[dict, list[str]] | Non
         one, two = rng.sample(list(firsts), 2)
         if firsts[one] == firsts[two]:
             return None
-        return {"one": one, "two": two}, [f"The {one if firsts[one] < firsts[two] else two} came first."]
+        earlier = one if firsts[one] < firsts[two] else two
+        return {"one": one, "two": two}, [f"The {earlier} came first."], line.entrances[firsts[earlier]][0]
     if kind == "lastglyph":
         word = rng.choice(("letter", "digit"))
         cards = [(second, name) for name, second in line.last_seen.items() if name.startswith(word)]
         if not cards:
-            return ({"word": word}, [f"I saw no {word}."]) if rng.random() < 0.15 else None
+            return ({"word": word}, [f"I saw no {word}."], None) if rng.random() < 0.15 else None
         latest = max(cards)[0]
         names = [name for second, name in cards if second == latest]
-        return ({"word": word}, [f"The last {word} was {names[0].split()[1]}."]) if len(names) == 1 else None
+        return ({"word": word}, [f"The last {word} was {names[0].split()[1]}."], latest) if len(names) == 1 else None
     if not line.names or rng.random() < 0.06:
         name = near_miss(rng, line.names)
-        return {"name": name, "a": with_article(name)}, [f"I have not seen {with_article(name)}."]
+        return {"name": name, "a": with_article(name)}, [f"I have not seen {with_article(name)}."], None
     name = rng.choice(line.names)
     gap = len(line.seconds) - 1 - line.last_seen[name]
     if gap == 0:
-        return ({"name": name}, [f"I see the {name} now."]) if rng.random() < 0.4 else None
+        return ({"name": name}, [f"I see the {name} now."], line.last_seen[name]) if rng.random() < 0.4 else None
     fitting = dict.fromkeys(next(words for most, words in AGO if g <= most) for g in (gap, gap * 0.8, gap * 1.25))
-    return {"name": name}, [f"I saw the {name} {words}." for words in fitting]
+    return {"name": name}, [f"I saw the {name} {words}." for words in fitting], line.last_seen[name]
 
 
 def styled(rng: Random, text: str) -> str:
@@ -235,9 +245,9 @@ def ask_type(rng: Random, kind: str, line: Timeline, plain: bool = False) -> Que
     drawn = (present if kind in PRESENT else past)(rng, kind, line)
     if drawn is None:
         return None
-    slots, accepted = drawn
+    slots, accepted, since = drawn if tense == "past" else (*drawn, None)
     text = rng.choice(WORDINGS[slots.pop("kind", kind)]).format(**slots)
-    return Question(kind, tense, text if plain else styled(rng, text), accepted[0], accepted)
+    return Question(kind, tense, text if plain else styled(rng, text), accepted[0], accepted, since)
 
 
 def ask(rng: Random, line: Timeline, past_share: float, chat_share: float = 0.03, plain: bool = False) -> Question:
