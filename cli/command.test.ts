@@ -63,6 +63,18 @@ for (const [argv, message] of [
   });
 }
 
+it('reads lists between commas', async () => {
+  await runCommandLine(program, ['draw', 'ball', '--size', '1, 2']);
+  expect(received!.items('size')).toEqual(['1', '2']);
+  expect(received!.choices('size', ['2', '1'])).toEqual(['1', '2']);
+  expect(received!.items('colour')).toBeUndefined();
+  expect(() => received!.choices('size', ['1', '3'])).toThrow("--size has '2'; choose of 1 and 3.");
+  for (const size of ['1,', '1,1']) {
+    await runCommandLine(program, ['draw', 'ball', '--size', size]);
+    expect(() => received!.items('size')).toThrow(`--size is '${size}'; give each once`);
+  }
+});
+
 it('helps with the program and with each command', async () => {
   expect(await runCommandLine(program, ['--help'])).toBe(0);
   expect(printed[0]).toMatch(/^ {2}draw +Draw a toy\.$/m);

@@ -87,6 +87,24 @@ export class Arguments {
     if (text === undefined || found !== undefined) return found;
     throw new UsageError(`--${name} is '${text}'; choose ${listed(names)}.`);
   }
+
+  /** What a value lists between commas. @throws UsageError when an item is empty or given twice. */
+  items(name: string): string[] | undefined {
+    const items = this.text(name)
+      ?.split(',')
+      .map((item) => item.trim());
+    if (!items || (!items.includes('') && new Set(items).size === items.length)) return items;
+    throw new UsageError(`--${name} is '${this.text(name)}'; give each once, with commas between.`);
+  }
+
+  /** Some of `names`, between commas. @throws UsageError listing them. */
+  choices<Name extends string>(name: string, names: readonly Name[]): Name[] | undefined {
+    return this.items(name)?.map((item) => {
+      const found = names.find((candidate) => candidate === item);
+      if (found !== undefined) return found;
+      throw new UsageError(`--${name} has '${item}'; choose of ${listed(names, 'and')}.`);
+    });
+  }
 }
 
 /**

@@ -13,26 +13,26 @@ const MAX_HEADER_BYTES = 32;
 
 /**
  * Frames of a video at `fps` frames a second.
+ * @param longestSide pixels of the longer side beyond which frames are scaled down; their own size if left out.
  * @throws InvalidInputError when there is no such file, no ffmpeg, or ffmpeg cannot read the file.
  */
-export async function* videoFrames(path: string, fps: number): AsyncGenerator<RgbFrame, void> {
+export async function* videoFrames(
+  path: string,
+  fps: number,
+  longestSide?: number,
+): AsyncGenerator<RgbFrame, void> {
   const name = basename(path);
   await stat(path).catch((cause: unknown) => {
     throw new InvalidInputError(`${name} was not found at ${path}. Check the path.`, { cause });
   });
   const input = ['-v', 'error', '-nostdin', '-i', path];
-  const output = [
-    '-an',
-    '-vf',
-    `fps=${fps}`,
-    '-c:v',
-    'ppm',
-    '-pix_fmt',
-    'rgb24',
-    '-f',
-    'image2pipe',
-    'pipe:1',
-  ];
+  const filters = [`fps=${fps}`];
+  if (longestSide) {
+    const size = `w='min(${longestSide},iw)':h='min(${longestSide},ih)'`;
+    filters.push(`scale=${size}:force_original_aspect_ratio=decrease`);
+  }
+  const picture = ['-c:v', 'ppm', '-pix_fmt', 'rgb24'];
+  const output = ['-an', '-vf', filters.join(','), ...picture, '-f', 'image2pipe', 'pipe:1'];
   const ffmpeg = spawn('ffmpeg', [...input, ...output], { stdio: ['ignore', 'pipe', 'pipe'] });
   let complaint = '';
   ffmpeg.stderr.setEncoding('utf8').on('data', (text: string) => {

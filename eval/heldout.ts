@@ -3,8 +3,8 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { videoFrames } from '../cli/video';
-import type { RgbFrame, Session } from '../src/engine/contract';
+import type { Session } from '../src/engine/contract';
+import { stripFrames } from './strips';
 
 /** A clip of `eval/heldout`: a vertical strip of square frames, and what is asked after its last one. */
 export interface HeldoutClip {
@@ -57,20 +57,6 @@ export async function* scoreHeldout(
       yield { ...question, clip: clip.clip, answer, right: question.accepted.includes(answer.trim()) };
     }
   }
-}
-
-/** Cuts a strip into its frames, `[count, width, width, 3]`. */
-async function stripFrames(path: string, count: number): Promise<RgbFrame[]> {
-  // ffmpeg takes a picture for a video of one frame at 25 a second.
-  for await (const { width, height, data } of videoFrames(path, 25)) {
-    const size = width * (height / count);
-    return Array.from({ length: count }, (_, i) => ({
-      width,
-      height: height / count,
-      data: data.subarray(i * size * 3, (i + 1) * size * 3),
-    }));
-  }
-  return [];
 }
 
 /** Right and asked for each tense and type, tenses first. */

@@ -25,7 +25,7 @@ HELD_OUT, STREAMS = ROOT / "eval" / "heldout", ROOT / "eval" / "streams"
 FIXTURES, DEMO = ROOT / "e2e" / "fixtures" / "clips", ROOT / "public" / "demo"
 LENGTHS = (1, 1, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 9, 10, 12, 14, 16, 16, 4)  # seconds, three rounds of these
 QUESTIONS_PER_CLIP = {"present": 6, "past": 2}
-STREAM_LENGTHS, STREAMS_PER_LENGTH = (8, 16, 32, 64, 128), 12  # seconds
+STREAM_LENGTHS, STREAMS_PER_LENGTH = (8, 16, 32, 64, 128, 512), 12  # seconds
 STREAM_SCENES, SCENES_PER_STRIP = 240, 30
 QUESTIONS_PER_STREAM = {"present": 12, "past": 12}
 SCALE, PLAYBACK_FPS = 4, 10
@@ -51,7 +51,7 @@ def held_out() -> None:
 
 
 def streams() -> None:
-    """Streams of 8 to 128 s as chains of scenes from one bank; the bank as JPEG strips.
+    """Streams of 8 to 512 s as chains of scenes from one bank; the bank as JPEG strips.
 
     Each question also says how many seconds before the end its answer was last to be seen (`ago`).
     """

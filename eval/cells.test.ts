@@ -1,0 +1,60 @@
+import { expect, it } from 'vitest';
+import { budgetTokens, cellsOf, POLICY_NAMES, parseBudget, shard } from './cells';
+import type { Exam } from './exam';
+import { planRuns } from './plan';
+import { runKey } from './results';
+
+it('reads shares and numbers of tokens, and nothing else', () => {
+  expect(['1', '1/1', '1/4', '3/4', '2', '1024'].map(parseBudget)).toEqual([
+    { name: '1', share: 1 },
+    { name: '1', share: 1 },
+    { name: '1/4', share: 0.25 },
+    { name: '3/4', share: 0.75 },
+    { name: '2' },
+    { name: '1024' },
+  ]);
+  for (const text of ['', '0', '1/0', '-1', '0.5', '5/4', 'all', '1/4 ']) {
+    expect(parseBudget(text)).toBeUndefined();
+  }
+});
+
+it('turns shares into whole frames, two at least', () => {
+  const tokens = (text: string, frames: number) => budgetTokens(parseBudget(text)!, frames * 16, 16);
+  expect([tokens('1', 8), tokens('1/2', 9), tokens('1/4', 8), tokens('1/16', 8)]).toEqual([128, 64, 32, 32]);
+  expect(budgetTokens(parseBudget('100')!, 0, 16)).toBe(100);
+});
+
+it('measures everything in memory once, and full memory with nothing less', () => {
+  const budgets = [parseBudget('1')!, parseBudget('1/2')!];
+  const cells = cellsOf(POLICY_NAMES, budgets).map(({ policy, budget }) => `${policy} ${budget.name}`);
+  expect(cells[0]).toBe('full 1');
+  expect(cells.slice(1)).toEqual(POLICY_NAMES.filter((name) => name !== 'full').map((name) => `${name} 1/2`));
+  expect(cellsOf(['full'], [parseBudget('1/2')!])).toEqual([]);
+});
+
+const exams = [8, 128].map(
+  (seconds): Exam => ({
+    name: `${seconds}s`,
+    group: '',
+    framesPerSecond: 2,
+    questions: [],
+    async *frames() {},
+  }),
+);
+const cells = cellsOf(
+  ['sliding-window', 'infinipot-v'],
+  ['1', '1/4', '1/8', '1/16'].map((text) => parseBudget(text)!),
+);
+const runs = planRuns(exams, cells, 16, ({ name }) => Number.parseInt(name, 10) * 16);
+
+it('plans one run where budgets come to the same tokens', () => {
+  const budgets = (exam: string) => runs.filter((run) => run.exam === exam).map(({ budget }) => budget);
+  expect(budgets('8s')).toEqual([128, 32, 32]);
+  expect(budgets('128s')).toEqual([2048, 512, 512, 256, 256, 128, 128]);
+});
+
+it('deals every run to exactly one shard', () => {
+  const parts = [1, 2, 3].map((index) => shard(runs, { index, of: 3 }));
+  expect(parts.map(({ length }) => length)).toEqual([4, 3, 3]);
+  expect(parts.flat().map(runKey).sort()).toEqual(runs.map(runKey).sort());
+});
