@@ -13,7 +13,7 @@ it('reads shares and numbers of tokens, and nothing else', () => {
     { name: '2' },
     { name: '1024' },
   ]);
-  for (const text of ['', '0', '1/0', '-1', '0.5', '5/4', 'all', '1/4 ']) {
+  for (const text of ['', '0', '1/0', '-1', '0.5', '5/4', '2/1', 'all', '1/4 ']) {
     expect(parseBudget(text)).toBeUndefined();
   }
 });

@@ -25,7 +25,7 @@ export function parseBudget(text: string): NamedBudget | undefined {
   const value = Number(above) / Number(below);
   if (Number.isNaN(value)) return undefined;
   if (value <= 1) return { name: value === 1 ? '1' : text, share: value };
-  return below === '1' ? { name: text } : undefined;
+  return text.includes('/') ? undefined : { name: text };
 }
 
 /**

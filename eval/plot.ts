@@ -7,7 +7,7 @@ import { type Score, tensesOf, tenseTitle } from './report';
 
 const PANEL = { width: 330, height: 250, left: 44, top: 34, gap: 24 } as const;
 const LEGEND_LINE = 20;
-const LEGEND_WIDTH = 130;
+const LEGEND_WIDTH = 142;
 
 /** Of middling lightness, so that they show on white and on black; neighbours differ in shape besides. */
 const COLOURS = ['#3b82f6', '#e8590c', '#2f9e44', '#d6336c', '#9c6ade', '#b08800', '#0c8599', '#868e96'];
