@@ -4,6 +4,7 @@ import { count, table } from '../cli/table';
 import type { KernelTime } from '../src/engine/gpu/profile';
 import type { KernelRate, SkippedKernel } from './kernels';
 import type { Peaks } from './peaks';
+import type { RingReport } from './ring';
 import type { StageReport } from './stages';
 
 /** Everything a stage benchmark found; what `--json` prints. */
@@ -25,6 +26,12 @@ export interface KernelReport {
   readonly kernels: readonly (KernelRate | SkippedKernel)[];
 }
 
+export interface RingBenchReport {
+  readonly adapter: string;
+  readonly peaks: Peaks;
+  readonly ring: RingReport;
+}
+
 export function stageTables(report: BenchReport): string {
   const { frame, source, stages } = report;
   const times = stages.map(({ stage, ms, leastMs, tokens, runs }) => [
@@ -35,10 +42,14 @@ export function stageTables(report: BenchReport): string {
     tokens === undefined ? '' : decimals((tokens * 1000) / ms),
     count(runs),
   ]);
-  const prunes =
-    report.pruneShare === undefined
-      ? ''
-      : `\nprunes  ${(100 * report.pruneShare).toFixed(1)} % of the time of watching, by the fastest runs`;
+  const prunes = report.prunes.map(({ policy, ms, leastMs, pairsBetween, share, runs }) => [
+    policy,
+    decimals(ms),
+    decimals(leastMs),
+    count(pairsBetween),
+    percent(share),
+    count(runs),
+  ]);
   const bytes = Object.entries(report.gpuBytesByPurpose);
   return [
     `adapter: ${report.adapter}`,
@@ -48,7 +59,8 @@ export function stageTables(report: BenchReport): string {
       [['load', decimals(report.loadMs), '', '', '', '1'], ...times],
       1,
     ),
-    `frame pairs/s  ${decimals(report.framePairsPerSecond)}\ndecode tokens/s  ${decimals(report.decodeTokensPerSecond)}\nquestion to first token  ${decimals(report.firstTokenMs)} ms${prunes}`,
+    `frame pairs/s  ${decimals(report.framePairsPerSecond)}\ndecode tokens/s  ${decimals(report.decodeTokensPerSecond)}\nquestion to first token  ${decimals(report.firstTokenMs)} ms`,
+    table(['prune', 'ms', 'fastest', 'pairs between', 'of watching', 'runs'], prunes, 1),
     table(
       ['GPU memory', 'bytes'],
       [...bytes, ['all', report.gpuBytes] as const].map(([purpose, size]) => [purpose, count(size)]),
@@ -69,7 +81,7 @@ function profileTable(what: string, times: readonly KernelTime[]): string {
     kernel,
     decimals(dispatches),
     ms.toFixed(3),
-    `${((100 * ms) / total).toFixed(1)} %`,
+    percent(ms / total),
   ]);
   return `Kernels of ${what}, ${decimals(total)} ms in all:\n${table(['kernel', 'dispatches', 'ms', 'share'], rows, 1)}`;
 }
@@ -86,24 +98,54 @@ export function kernelTables({ adapter, peaks, kernels }: KernelReport): string 
       shape,
       ms.toFixed(3),
       decimals(gigaflops),
-      share(gigaflops, peaks.gigaflops),
+      percent(gigaflops / peaks.gigaflops),
       decimals(gigabytes),
-      share(gigabytes, copy),
+      percent(gigabytes / copy),
     ];
   });
   return [
     `adapter: ${adapter}`,
-    `at best: copy ${decimals(peaks.kernelCopyGigabytes)} GB/s by a kernel, ${decimals(peaks.bufferCopyGigabytes)} GB/s by the device; multiply-add ${decimals(peaks.gigaflops)} GFLOP/s`,
+    atBest(peaks),
     table(['kernel', 'shape', 'ms', 'GFLOP/s', 'of best', 'GB/s', 'of best'], rows, 2),
   ].join('\n\n');
 }
 
-function share(rate: number, best: number): string {
-  return `${((100 * rate) / best).toFixed(1)} %`;
+export function ringTables({ adapter, peaks, ring }: RingBenchReport): string {
+  const { layers, kvHeads, headDim, capacity, tokensPerFrame } = ring.shape;
+  const rows = ring.prunes.map(({ policy, ms, leastMs, bytes, atBestMs, shareAtMost, runs }) => [
+    policy,
+    decimals(ms),
+    decimals(leastMs),
+    count(bytes),
+    decimals(atBestMs),
+    percent(atBestMs / leastMs),
+    percent(shareAtMost),
+    count(runs),
+  ]);
+  return [
+    `adapter: ${adapter}`,
+    atBest(peaks),
+    `ring: ${layers} layers, ${kvHeads} KV heads, ${headDim} wide, ${count(capacity)} slots, ${count(ring.kvBytes)} bytes of keys and values; a pair of frames is ${tokensPerFrame} tokens, a prune leaves ${count(ring.keptTokens)}`,
+    `the decoder's matrix products of the frames between two prunes, at best: ${decimals(ring.ingestAtBestMs)} ms`,
+    table(
+      ['prune', 'ms', 'fastest', 'bytes', 'at best ms', 'of best', 'of watching, at most', 'runs'],
+      rows,
+      1,
+    ),
+  ].join('\n\n');
+}
+
+function atBest(peaks: Peaks): string {
+  return `at best: copy ${decimals(peaks.kernelCopyGigabytes)} GB/s by a kernel, ${decimals(peaks.bufferCopyGigabytes)} GB/s by the device; multiply-add ${decimals(peaks.gigaflops)} GFLOP/s`;
+}
+
+function percent(share: number): string {
+  const value = 100 * share;
+  return `${value >= 0.1 || value === 0 ? value.toFixed(1) : value.toPrecision(1)} %`;
 }
 
 /** Three significant digits, and none behind the point from 100 on. */
-function decimals(value: number): string {
+export function decimals(value: number): string {
   if (value >= 100) return count(Math.round(value));
   if (value >= 10) return value.toFixed(1);
   return value >= 1 || value === 0 ? value.toFixed(2) : value.toPrecision(2);

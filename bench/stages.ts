@@ -2,7 +2,7 @@
 // then watching and decoding at full speed, as a session runs them. Uses the engine below the session, which
 // never waits.
 
-import type { RgbFrame } from '../src/engine/contract';
+import type { PolicyName, RgbFrame } from '../src/engine/contract';
 import { framePositions, textPositions } from '../src/engine/decoder/rotary';
 import { submit } from '../src/engine/gpu/program';
 import { pruneTarget } from '../src/engine/memory/budget';
@@ -26,11 +26,24 @@ export interface StageReport {
   readonly framePairsPerSecond: number;
   readonly decodeTokensPerSecond: number;
   readonly firstTokenMs: number;
-  /** Part of the time of watching that prunes take, by the fastest runs; absent if there was none. */
-  readonly pruneShare?: number;
+  readonly prunes: readonly PruneCost[];
 }
 
-const STAGES = ['preprocess', 'encode', 'prefill', 'prune', 'question'];
+/** What prunes by one policy cost. */
+export interface PruneCost {
+  readonly policy: PolicyName;
+  readonly ms: number;
+  readonly leastMs: number;
+  readonly runs: number;
+  /** Pairs of frames watched between two prunes. */
+  readonly pairsBetween: number;
+  /** Part of the time of watching that prunes take, by the fastest runs. */
+  readonly share: number;
+}
+
+/** Of watching one pair of frames. */
+const PAIR_STAGES = ['preprocess', 'encode', 'prefill'];
+const PRUNES = 3;
 
 const QUESTION = 'What do you see?';
 const QUESTION_RUNS = 3;
@@ -91,45 +104,59 @@ export class Bench {
     return { firstMs: first.ms, restMs: rest.ms };
   }
 
-  /** @param pairs of frames to watch stage by stage, and again without waiting between stages. */
-  async measure(pairs: number): Promise<StageReport> {
-    const { device } = this.#model.gpu;
+  /**
+   * @param pairs of frames to watch stage by stage, and again without waiting between stages; under the first policy.
+   * @param policies that prune.
+   */
+  async measure(pairs: number, policies: readonly [PolicyName, ...PolicyName[]]): Promise<StageReport> {
+    const { gpu, ring } = this.#model;
+    const { device } = gpu;
+    ring.configure({ policy: policies[0] });
     for (let i = 0; i < pairs; i++) await this.pair();
     const watched = await timed(device, () => this.#watchAhead(pairs));
     const answers: { firstMs: number; restMs: number }[] = [];
     for (let i = 0; i < QUESTION_RUNS; i++) answers.push(await this.answer(ANSWER_TOKENS));
     const decodes = answers.map(({ restMs }) => restMs / (ANSWER_TOKENS - 1));
     const decodeMs = median(decodes);
-    const stages: StageTime[] = STAGES.flatMap((stage) => {
-      const times = this.#times.get(stage) ?? [];
-      if (times.length === 0) return [];
-      return {
-        stage,
-        ms: median(times),
-        leastMs: Math.min(...times),
-        tokens: this.#tokens.get(stage),
-        runs: times.length,
-      };
-    });
     const steps = QUESTION_RUNS * (ANSWER_TOKENS - 1);
-    stages.push({ stage: 'decode', ms: decodeMs, leastMs: Math.min(...decodes), tokens: 1, runs: steps });
+    const stages: StageTime[] = [
+      ...[...PAIR_STAGES, 'question'].map((stage) => this.#stage(stage)),
+      { stage: 'decode', ms: decodeMs, leastMs: Math.min(...decodes), tokens: 1, runs: steps },
+    ];
+    const prunes: PruneCost[] = [];
+    for (const policy of policies) prunes.push(await this.#measurePrunes(policy, stages));
     return {
       stages,
       framePairsPerSecond: (pairs * 1000) / watched.ms,
       decodeTokensPerSecond: 1000 / decodeMs,
       firstTokenMs: median(answers.map(({ firstMs }) => firstMs)),
-      pruneShare: this.#pruneShare(stages),
+      prunes,
     };
   }
 
-  #pruneShare(stages: readonly StageTime[]): number | undefined {
-    const least = (name: string) => stages.find(({ stage }) => stage === name)?.leastMs;
-    const prune = least('prune');
-    if (prune === undefined) return undefined;
+  #stage(stage: string): StageTime {
+    const times = this.#times.get(stage)!;
+    return {
+      stage,
+      ms: median(times),
+      leastMs: Math.min(...times),
+      tokens: this.#tokens.get(stage),
+      runs: times.length,
+    };
+  }
+
+  /** Watches on until the ring was pruned often enough; pairs cost what they cost in `stages`. */
+  async #measurePrunes(policy: PolicyName, stages: readonly StageTime[]): Promise<PruneCost> {
     const { ring, grid } = this.#model;
-    const pairs = Math.floor((ring.budget - pruneTarget(ring.budget, grid.tokens)) / grid.tokens);
-    const pairMs = ['preprocess', 'encode', 'prefill'].reduce((sum, name) => sum + least(name)!, 0);
-    return prune / (prune + pairs * pairMs);
+    ring.configure({ policy });
+    this.#times.delete('prune');
+    for (const end = ring.prunes + PRUNES; ring.prunes < end; ) await this.pair();
+    const { ms, leastMs, runs } = this.#stage('prune');
+    const pairsBetween = Math.floor((ring.budget - pruneTarget(ring.budget, grid.tokens)) / grid.tokens);
+    const pairMs = stages
+      .filter(({ stage }) => PAIR_STAGES.includes(stage))
+      .reduce((sum, stage) => sum + stage.leastMs, 0);
+    return { policy, ms, leastMs, runs, pairsBetween, share: leastMs / (leastMs + pairsBetween * pairMs) };
   }
 
   #note(stage: string, ms: number, tokens?: number): void {
@@ -139,11 +166,9 @@ export class Bench {
 
   /** Times a stage; a prune only where there was one. */
   async #time(stage: string, run: () => unknown): Promise<void> {
-    const { grid, ring, gpu } = this.#model;
+    const { grid, gpu } = this.#model;
     const { ms, made } = await timed(gpu.device, run);
-    if (made === false) return;
-    const kept = stage === 'prune' ? pruneTarget(ring.budget, grid.tokens) : grid.tokens;
-    this.#note(stage, ms, kept);
+    if (made !== false) this.#note(stage, ms, grid.tokens);
   }
 
   /** Keeps the queue filled, one pair ahead of the one that runs. */

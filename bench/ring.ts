@@ -1,0 +1,150 @@
+// Prunes at the size of a real model's ring, without the model: slots as whole frames leave them, random keys.
+// Beside them what the same device would need at best, to move the bytes of a prune and to ingest the frames
+// between two prunes.
+
+import type { PolicyName } from '../src/engine/contract';
+import type { Gpu } from '../src/engine/gpu/device';
+import { Ledger } from '../src/engine/gpu/ledger';
+import { pruneTarget } from '../src/engine/memory/budget';
+import { POLICIES } from '../src/engine/memory/policies';
+import { Ring } from '../src/engine/memory/ring';
+import { bytesPerToken, planRing, type RingShape, SLOT_WORDS } from '../src/engine/memory/ring-shape';
+import { randomWords } from '../src/engine/memory/testing/random-rows';
+import { median, timed } from './measure';
+import type { Peaks } from './peaks';
+
+/** A prune by one policy. */
+export interface RingPrune {
+  readonly policy: PolicyName;
+  readonly ms: number;
+  readonly leastMs: number;
+  readonly runs: number;
+  /** Bytes that must be read or written once, and how long that takes at the device's copy rate. */
+  readonly bytes: number;
+  readonly atBestMs: number;
+  /** Most of the time of watching that such prunes can take, unless halves multiply faster than f32. */
+  readonly shareAtMost: number;
+}
+
+export interface RingReport {
+  readonly shape: RingShape;
+  readonly kvBytes: number;
+  readonly keptTokens: number;
+  /** The decoder's matrix products of the frames between two prunes, at the device's multiply-add rate. */
+  readonly ingestAtBestMs: number;
+  readonly prunes: readonly RingPrune[];
+}
+
+/** Qwen2.5-VL-3B's, seeing 448 × 336 pixels. */
+const SHAPE_3B: RingShape = {
+  layers: 36,
+  kvHeads: 2,
+  headDim: 128,
+  capacity: 6144,
+  tokensPerFrame: 192,
+  gridColumns: 16,
+  kvFormat: 'f16',
+};
+/** And its decoder's. */
+const WIDTH = 2048;
+const FFN_WIDTH = 11008;
+
+const RUNS = 10;
+const SEED = 3;
+
+/**
+ * @param shape of a ring for visual tokens alone.
+ * @throws OutOfMemoryError where the ring, of 250 MB for a 3B model, finds no room.
+ */
+export async function measureRing(
+  gpu: Gpu,
+  peaks: Peaks,
+  policies: readonly PolicyName[],
+  shape = SHAPE_3B,
+): Promise<RingReport> {
+  const { capacity, tokensPerFrame } = shape;
+  const ledger = await Ledger.create(gpu.device, planRing(shape));
+  try {
+    const ring = await Ring.create(gpu, ledger, shape, capacity);
+    const slots = fillRows(gpu.device, ledger, shape);
+    const keptTokens = pruneTarget(ring.budget, tokensPerFrame);
+    const ingestAtBestMs = ((capacity - keptTokens) * flopsAToken(shape)) / peaks.gigaflops / 1e6;
+    const copyRate = Math.max(peaks.kernelCopyGigabytes, peaks.bufferCopyGigabytes);
+    const prunes: RingPrune[] = [];
+    for (const policy of policies) {
+      ring.configure({ policy });
+      const times: number[] = [];
+      for (let run = 0; run <= RUNS; run++) {
+        const ms = await prune(gpu.device, ledger, ring, slots);
+        if (run > 0) times.push(ms); // some drivers compile at the first run
+      }
+      const leastMs = Math.min(...times);
+      const bytes = pruneBytes(policy, keptTokens, shape);
+      prunes.push({
+        ...{ policy, ms: median(times), leastMs, runs: times.length, bytes },
+        atBestMs: bytes / copyRate / 1e6,
+        shareAtMost: leastMs / (leastMs + ingestAtBestMs),
+      });
+    }
+    const kvBytes = capacity * bytesPerToken(shape);
+    return { shape, kvBytes, keptTokens, ingestAtBestMs, prunes };
+  } finally {
+    ledger.dispose();
+  }
+}
+
+/** Random keys; values are not read, their norms stand in the slots. @returns the slots of a full ring. */
+function fillRows(
+  device: GPUDevice,
+  ledger: Ledger,
+  { layers, kvHeads, capacity, tokensPerFrame }: RingShape,
+): Uint32Array<ArrayBuffer> {
+  const next = randomWords(SEED);
+  for (let layer = 0; layer < layers; layer++) {
+    const buffer = ledger.get(`ring.keys.${layer}`);
+    // Pairs of halves: any sign, magnitudes from 2^-7 to 2^-6.
+    const words = Uint32Array.from({ length: buffer.size / 4 }, () => (next() & 0x83ff83ff) | 0x20002000);
+    device.queue.writeBuffer(buffer, 0, words);
+  }
+  const slots = new Uint32Array(layers * kvHeads * capacity * SLOT_WORDS);
+  const norms = new Float32Array(slots.buffer);
+  for (let i = 0; i < layers * kvHeads * capacity; i++) {
+    const seq = i % capacity;
+    slots.set([seq, Math.floor(seq / tokensPerFrame), seq % tokensPerFrame], i * SLOT_WORDS);
+    norms[i * SLOT_WORDS + 3] = next() / 2 ** 32;
+  }
+  return slots;
+}
+
+/** Fills an emptied ring with frames, as far as the CPU and pruning know. @returns milliseconds of the prune. */
+async function prune(
+  device: GPUDevice,
+  ledger: Ledger,
+  ring: Ring,
+  slots: Uint32Array<ArrayBuffer>,
+): Promise<number> {
+  const { capacity, tokensPerFrame } = ring.shape;
+  ring.reset();
+  for (let tokens = 0; tokens < capacity; tokens += tokensPerFrame) ring.allocate('visual', tokensPerFrame);
+  device.queue.writeBuffer(ledger.get('ring.slots'), 0, slots);
+  return (await timed(device, () => ring.makeRoom())).ms;
+}
+
+/** Every slot is read and, where a policy compares keys, every key; a freed slot and its place in the list are written. */
+function pruneBytes(policy: PolicyName, keptTokens: number, shape: RingShape): number {
+  const { layers, kvHeads, headDim, capacity, tokensPerFrame } = shape;
+  const plan = POLICIES[policy].plan?.({
+    visualTokens: capacity,
+    tokensPerFrame,
+    keep: keptTokens,
+    pooling: false,
+  });
+  const comparesKeys = plan?.stages.some(({ score }) => score === 'tar') ?? false;
+  const read = capacity * (4 * SLOT_WORDS + (comparesKeys ? 2 * headDim : 0));
+  return layers * kvHeads * (read + (capacity - keptTokens) * 2 * 4);
+}
+
+/** Multiplications and additions of the layers' matrix products: query and output, key and value, gate, up and down. */
+function flopsAToken({ layers, kvHeads, headDim }: RingShape): number {
+  return 2 * layers * WIDTH * (2 * WIDTH + 2 * kvHeads * headDim + 3 * FFN_WIDTH);
+}
