@@ -36,6 +36,7 @@ conversation. Answers stream to stdout. With --json the last line is
       value: 'NAME',
       help: `What stays when memory is full: ${POLICY_NAMES.join(', ')} (infinipot-v).`,
     },
+    pooling: { help: 'Pool value norms over neighbouring patches (van, infinipot-v).' },
     temperature: { value: 'T', help: 'Randomness of the answer; 0 always takes the likeliest token (0).' },
     'top-k': { value: 'K', help: 'Chooses among the K likeliest tokens; 0 among all (0).' },
     'top-p': { value: 'P', help: 'Chooses among the likeliest tokens of total probability P (1).' },
@@ -66,7 +67,12 @@ async function ask(args: Arguments): Promise<void> {
     ...files,
     gpu: await openNodeGpu(),
     maxRgbPixels: first.value.width * first.value.height,
-    memory: { policy, capacityTokens: tokens, budget: tokens === undefined ? undefined : { tokens } },
+    memory: {
+      policy,
+      pooling: args.has('pooling'),
+      capacityTokens: tokens,
+      budget: tokens === undefined ? undefined : { tokens },
+    },
   });
   try {
     await watch(session, first.value, frames, fps ?? files.framesPerSecond);

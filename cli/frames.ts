@@ -1,24 +1,33 @@
-// Frames for the command line: from .npy files, and from video files through ffmpeg.
+// Arrays and frames for the command line, from .npy files.
 
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { RgbFrame } from '../src/engine/contract';
 import { InvalidInputError } from '../src/engine/errors';
-import { npyFrames, parseNpy } from '../src/npy';
+import { type NpyArray, npyFrames, parseNpy } from '../src/npy';
 
 /** Pixels a side of a visual token, in Qwen2-VL: patches of 14, merged in pairs. */
 export const TOKEN_SIDE = 28;
+
+/**
+ * The array in a .npy file, and the file's name for messages.
+ * @throws InvalidInputError when there is no such file, or it is no plain array.
+ */
+export async function readNpy(path: string): Promise<{ array: NpyArray; name: string }> {
+  const name = basename(path);
+  const raw = await readFile(path).catch((cause: unknown) => {
+    throw new InvalidInputError(`${name} cannot be read at ${path}. Check the path.`, { cause });
+  });
+  return { array: parseNpy(new Uint8Array(raw), name), name };
+}
 
 /**
  * Frames of a uint8 array `[frames, height, width, 3]`.
  * @throws InvalidInputError when there is no such file, it is of another shape, or holds no frame.
  */
 export async function readFrames(path: string): Promise<readonly [RgbFrame, ...RgbFrame[]]> {
-  const name = basename(path);
-  const raw = await readFile(path).catch((cause: unknown) => {
-    throw new InvalidInputError(`${name} cannot be read at ${path}. Check the path.`, { cause });
-  });
-  const [first, ...rest] = npyFrames(parseNpy(new Uint8Array(raw), name), name);
+  const { array, name } = await readNpy(path);
+  const [first, ...rest] = npyFrames(array, name);
   if (!first || first.data.length === 0) throw new InvalidInputError(`${name} holds no frames.`);
   return [first, ...rest];
 }

@@ -6,6 +6,7 @@ import { askCommand } from './ask';
 import { runCommandLine } from './command-line';
 import { inspectCommand } from './inspect';
 import { logitsCommand } from './logits';
+import { retainCommand } from './retain';
 
 /**
  * Runs the command that `argv` names.
@@ -16,7 +17,7 @@ export function main(argv: readonly string[]): Promise<number> {
     {
       call: 'npm run -s cli --',
       description: 'Ringside on the command line: the video assistant of the page, in Node.',
-      commands: [askCommand, logitsCommand, evalCommand, benchCommand, inspectCommand],
+      commands: [askCommand, logitsCommand, evalCommand, benchCommand, retainCommand, inspectCommand],
     },
     argv,
   );

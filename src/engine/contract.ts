@@ -94,8 +94,8 @@ export interface Session {
    */
   ask(question: string, options?: AskOptions): AsyncGenerator<string, void>;
   memory(): MemoryReport;
-  /** Changes policy or budget at once; a smaller budget prunes at the next frame. */
-  configure(change: { policy?: PolicyName; budget?: Budget }): void;
+  /** Changes policy, pooling of value norms or budget at once; a smaller budget prunes at the next frame. */
+  configure(change: { policy?: PolicyName; pooling?: boolean; budget?: Budget }): void;
   /** Puts a frame into memory that still waits for its partner, as a still picture: at the end of a source. */
   flush(): Promise<void>;
   /** Empties memory and conversation. */

@@ -207,6 +207,9 @@ describe('memory', () => {
     const { bytesPerToken } = session.memory();
     session.configure({ budget: { bytes: bytesPerToken * 8 * TOKENS_PER_FRAME } });
     expect(session.memory().budgetTokens).toBe(8 * TOKENS_PER_FRAME);
+    session.configure({ policy: 'van', pooling: true });
+    await watch(session, 13, 5);
+    expect(session.memory()).toMatchObject({ policy: 'van', prunes: 2 });
     expect(() => session.configure({ budget: { tokens: 1 } })).toThrow(InvalidInputError);
   });
 

@@ -41,6 +41,8 @@ export interface SessionOptions {
   readonly frame: { readonly width: number; readonly height: number };
   readonly memory?: {
     readonly policy?: PolicyName;
+    /** Whether value norms are pooled over neighbouring patches; false if left out. */
+    readonly pooling?: boolean;
     readonly budget?: Budget;
     /** Most visual tokens any later budget may allow; the ring is allocated for so many. */
     readonly capacityTokens?: number;
@@ -123,7 +125,7 @@ class StreamSession implements Session {
     this.#pieces = model.conversation;
     this.#queue = new FrameQueue(model.frames);
     this.#clock = new StageClock(model.gpu.device.queue);
-    model.ring.configure({ policy: memory?.policy, budget: memory?.budget });
+    model.ring.configure({ policy: memory?.policy, pooling: memory?.pooling, budget: memory?.budget });
     this.#open();
     void model.gpu.failure.then((error) => {
       this.#fail(error);
@@ -188,7 +190,7 @@ class StreamSession implements Session {
     };
   }
 
-  configure(change: { policy?: PolicyName; budget?: Budget }): void {
+  configure(change: { policy?: PolicyName; pooling?: boolean; budget?: Budget }): void {
     this.#model.ring.configure(change);
   }
 
