@@ -72,6 +72,17 @@ describe('allocate', () => {
   });
 });
 
+describe('prune', () => {
+  it('keeps no more than there is, and no part of a token', () => {
+    const { ring } = mirrored;
+    mirrored.put('visual');
+    for (const keep of [0, 7, 2.5, Number.NaN]) expect(() => ring.prune(keep)).toThrow(InvalidInputError);
+    ring.prune(5);
+    expect(ring.counts.visual).toBe(5);
+    expect(ring.prunes).toBe(1);
+  });
+});
+
 describe('rollback', () => {
   it('gives the same slots and sequence numbers again', () => {
     const { ring } = mirrored;

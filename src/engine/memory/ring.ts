@@ -230,11 +230,14 @@ export class Ring {
 
   /**
    * Lets go of all but `keep` visual tokens, chosen as the policy says; submits one compute pass.
-   * @throws MemoryFullError when the policy never prunes.
+   * @throws MemoryFullError when the policy never prunes; InvalidInputError when fewer tokens are held.
    */
   prune(keep: number): void {
     const plan = POLICIES[this.#policy].plan;
     if (!plan) throw this.#visualFull();
+    if (!Number.isInteger(keep) || keep < 1 || keep > this.#counts.visual) {
+      throw new InvalidInputError(`Cannot keep ${keep} of ${this.#counts.visual} visual tokens.`);
+    }
     const { tokensPerFrame, gridColumns } = this.shape;
     const visualTokens = this.#counts.visual;
     const request = { visualTokens, tokensPerFrame, keep, pooling: this.#pooling };
