@@ -3,8 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import type { RgbFrame } from '../contract';
 import { InvalidInputError } from '../errors';
+import { compileKernel, type Kernel } from '../gpu/kernel';
 import { Ledger } from '../gpu/ledger';
-import { linkShader } from '../gpu/shader-library';
+import { bind } from '../gpu/program';
 import { download, testGpu } from '../gpu/testing/harness';
 import { frameGrid } from './frame-grid';
 import { FrameInput, frameSlot, halfWords, planFrames } from './frame-input';
@@ -101,8 +102,26 @@ describe('frame input', () => {
     ledger.dispose();
   });
 
-  it('has a first pass for video frames', async () => {
-    expect(await linkShader('frame_columns', { external: true })).toContain('texture_external');
+  // What it computes is compared in a browser, which has video frames: video-frame.test.ts.
+  it('the first pass for video frames compiles, and binds a texture where that for bytes binds a buffer', async () => {
+    const { device } = await testGpu();
+    const constants = { out_width: 56 };
+    const [video, bytes] = await Promise.all(
+      [true, false].map((external) =>
+        compileKernel(device, { module: 'frame_columns', conditions: { external }, constants }),
+      ),
+    );
+    expect(video!.bindings).toEqual(bytes!.bindings);
+    const buffer = device.createBuffer({ size: 256, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM });
+    const bindings = { window: buffer, source: buffer, columns: buffer };
+    const refusal = async (kernel: Kernel) => {
+      device.pushErrorScope('validation');
+      bind(device, kernel, bindings);
+      return (await device.popErrorScope())?.message ?? 'taken';
+    };
+    expect(await refusal(bytes!)).toBe('taken');
+    expect(await refusal(video!)).toContain('external');
+    buffer.destroy();
   });
 });
 

@@ -6,25 +6,11 @@ import { join } from 'node:path';
 import { chromium } from '@playwright/test';
 import { createServer } from 'vite';
 import { expect, it } from 'vitest';
+import { launchOptions } from '../../../e2e/chromium';
 import type { Outcome } from './testing/video-frame-page';
 
 const PAGE = '/src/engine/vision/testing/video-frame-page.ts';
-const SYSTEM_CHROMIUM = '/usr/bin/chromium';
-const executablePath = existsSync(SYSTEM_CHROMIUM) ? SYSTEM_CHROMIUM : chromium.executablePath();
-
-/** Vulkan on the CPU: the one way in which headless Chromium imports VideoFrames without a GPU. */
-const FLAGS = [
-  '--no-sandbox',
-  '--enable-unsafe-webgpu',
-  '--enable-features=Vulkan',
-  '--use-vulkan=swiftshader',
-  '--use-angle=vulkan',
-  '--ignore-gpu-blocklist',
-  '--disable-quic',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
+const executablePath = launchOptions.executablePath ?? chromium.executablePath();
 
 async function runPage(): Promise<Outcome> {
   const server = await createServer({
@@ -35,7 +21,7 @@ async function runPage(): Promise<Outcome> {
     server: { port: 0, hmr: false, watch: null },
   });
   await server.listen();
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const browser = await chromium.launch(launchOptions);
   try {
     const { port } = server.httpServer!.address() as AddressInfo;
     const page = await browser.newPage();

@@ -1,6 +1,7 @@
 // The encoder's own kernels, each against a plain reference in double precision.
 
 import { describe, expect, it } from 'vitest';
+import type { Grid } from '../gpu/program';
 import {
   downloadFloats,
   emptyBuffer,
@@ -37,19 +38,34 @@ function attention(qkv: Float32Array, patches: number, heads: number, headDim: n
   return output;
 }
 
-async function runAttention(qkv: Float32Array, patches: number, heads: number, headDim: number) {
+/** Either version of the kernel and the grid it runs in. */
+const ATTENTION = {
+  vision_attention: (patches: number, heads: number) => [Math.ceil(patches / 32), heads],
+  vision_attention_direct: (patches: number, heads: number, headDim: number) => [
+    Math.ceil((heads * headDim) / 4 / 64),
+    patches,
+  ],
+} as const satisfies Record<string, (...shape: [number, number, number]) => Grid>;
+
+type AttentionModule = keyof typeof ATTENTION;
+
+async function runAttention(
+  module: AttentionModule,
+  qkv: Float32Array,
+  ...[patches, heads, headDim]: [number, number, number]
+) {
   const { device } = await testGpu();
   const y = emptyBuffer(device, patches * heads * headDim);
   await runKernel(
     device,
-    { module: 'vision_attention', constants: { width: heads * headDim, head_dim: headDim } },
+    { module, constants: { width: heads * headDim, head_dim: headDim } },
     { step: upload(device, Uint32Array.of(patches, ...new Array(11).fill(0))), qkv: upload(device, qkv), y },
-    [Math.ceil(patches / 32), heads],
+    ATTENTION[module](patches, heads, headDim),
   );
   return downloadFloats(device, y);
 }
 
-describe('vision_attention', () => {
+describe.each(Object.keys(ATTENTION) as AttentionModule[])('%s', (module) => {
   const cases: [number, number, number][] = [
     [1, 2, 32],
     [24, 2, 32],
@@ -61,13 +77,13 @@ describe('vision_attention', () => {
   ];
   it.each(cases)('%i patches, %i heads of %i', async (patches, heads, headDim) => {
     const qkv = randomFloats(patches * 3 * heads * headDim, patches).map((value) => value * 2);
-    const got = await runAttention(qkv, patches, heads, headDim);
+    const got = await runAttention(module, qkv, patches, heads, headDim);
     expect(maxDifference(got, attention(qkv, patches, heads, headDim))).toBeLessThan(TOLERANCE.kernelF32);
   });
 
   it('stays finite where scores are large and one key takes all', async () => {
     const qkv = randomFloats(70 * 3 * 64, 5).map((value) => value * 60);
-    const got = await runAttention(qkv, 70, 2, 32);
+    const got = await runAttention(module, qkv, 70, 2, 32);
     // Scores of some thousands: their own rounding in f32 moves the weights.
     expect(maxDifference(got, attention(qkv, 70, 2, 32)) / 60).toBeLessThan(1e-3);
   });
