@@ -1,7 +1,8 @@
 // The benchmarks run through on a small model and report what they should; times are whatever they are.
 import { join } from 'node:path';
-import { afterEach, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { main } from '../cli/main';
+import { complaints, printed } from '../cli/testing/output';
 import { openDevice } from '../src/engine/gpu/device';
 import { openNodeGpu } from '../src/engine/gpu/node-gpu';
 import type { RingShape } from '../src/engine/memory/ring-shape';
@@ -10,15 +11,6 @@ import { median } from './measure';
 import { measureRing } from './ring';
 import { MovingScene } from './scene';
 import type { StreamBenchReport } from './stream-report';
-
-const printed: string[] = [];
-const complaints: string[] = [];
-vi.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));
-vi.spyOn(console, 'error').mockImplementation((line: string) => void complaints.push(String(line)));
-afterEach(() => {
-  printed.length = 0;
-  complaints.length = 0;
-});
 
 const file = (name: string) => join(import.meta.dirname, '../reference/fixtures', name);
 

@@ -1,4 +1,4 @@
-// Bundles the benchmark into dist/bench.mjs: engine, shaders and all, only Dawn (`webgpu`) left outside.
+// Bundles the benchmark into bench/dist/bench.mjs: engine, shaders and all, only Dawn (`webgpu`) left outside.
 
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
@@ -12,7 +12,7 @@ await build({
   build: {
     ssr: 'bench/main.ts',
     target: 'node20',
-    emptyOutDir: false,
+    outDir: 'bench/dist',
     rolldownOptions: { output: { entryFileNames: 'bench.mjs', codeSplitting: false } },
   },
 });

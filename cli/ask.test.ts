@@ -1,10 +1,7 @@
 // Mistakes in calling `ask`; watching and answering are the session's own tests.
-import { afterEach, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { main } from './main';
-
-const complaints: string[] = [];
-vi.spyOn(console, 'error').mockImplementation((line: string) => void complaints.push(String(line)));
-afterEach(() => void complaints.splice(0));
+import { complaints } from './testing/output';
 
 const asked = ['--question', 'What do you see?'];
 for (const [argv, message] of [

@@ -5,6 +5,7 @@ import { InvalidInputError } from '../src/engine/errors';
 import { openModelFile } from '../src/engine/gguf/model-file';
 import { openNodeGpu } from '../src/engine/gpu/node-gpu';
 import { POLICIES } from '../src/engine/memory/policies';
+import { bytesPerToken } from '../src/engine/memory/ring-shape';
 import { readDecoderHyper } from '../src/engine/models/qwen2-vl';
 import { createSession } from '../src/engine/session';
 import { type Arguments, type Command, UsageError } from './command';
@@ -144,7 +145,6 @@ async function budgetTokens(
   { tokens, bytes }: { tokens?: number; bytes?: number },
 ): Promise<number | undefined> {
   if (bytes === undefined) return tokens;
-  const { layers, kvHeads, headDim } = readDecoderHyper(await openModelFile(model));
-  // A key and a value, in half precision.
-  return Math.floor(bytes / (layers * kvHeads * headDim * 2 * 2));
+  const hyper = readDecoderHyper(await openModelFile(model));
+  return Math.floor(bytes / bytesPerToken({ ...hyper, kvFormat: 'f16' }));
 }

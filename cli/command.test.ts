@@ -1,17 +1,9 @@
 // How arguments are read, and what mistakes are answered.
-import { afterEach, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { type Arguments, type Command, closest } from './command';
 import { type Program, runCommandLine } from './command-line';
 import { nearestSide } from './frames';
-
-const printed: string[] = [];
-const complaints: string[] = [];
-vi.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));
-vi.spyOn(console, 'error').mockImplementation((line: string) => void complaints.push(String(line)));
-afterEach(() => {
-  printed.length = 0;
-  complaints.length = 0;
-});
+import { complaints, printed } from './testing/output';
 
 let received: Arguments | undefined;
 const draw: Command = {

@@ -1,13 +1,8 @@
 // What `inspect` prints of a fixture.
 import { fileURLToPath } from 'node:url';
-import { afterEach, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { inspect } from './inspect';
-
-const printed: string[] = [];
-vi.spyOn(console, 'log').mockImplementation((line: string) => {
-  printed.push(line);
-});
-afterEach(() => printed.splice(0));
+import { printed } from './testing/output';
 
 it('prints metadata, tensors and totals', async () => {
   await inspect(fileURLToPath(new URL('../reference/fixtures/gqa1-hd32-f32.model.gguf', import.meta.url)));

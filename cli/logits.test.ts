@@ -1,18 +1,10 @@
 // `logits` as it is called, against what transformers computed for a fixture.
 import { join } from 'node:path';
-import { afterEach, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { fixture } from '../src/engine/testing/fixtures';
 import { TOLERANCE } from '../src/engine/testing/tolerance';
 import { main } from './main';
-
-const printed: string[] = [];
-const complaints: string[] = [];
-vi.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));
-vi.spyOn(console, 'error').mockImplementation((line: string) => void complaints.push(String(line)));
-afterEach(() => {
-  printed.length = 0;
-  complaints.length = 0;
-});
+import { complaints, printed } from './testing/output';
 
 const file = (name: string) => join(import.meta.dirname, '../reference/fixtures', name);
 const FILES = ['--model', file('gqa1-hd32-f32.model.gguf'), '--mmproj', file('gqa1-hd32-f32.mmproj.gguf')];

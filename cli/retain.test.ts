@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { PolicyName } from '../src/engine/contract';
 import { testGpu } from '../src/engine/gpu/testing/harness';
 import * as oracle from '../src/engine/memory/testing/oracle';
@@ -10,15 +10,7 @@ import { halfValue, randomWords } from '../src/engine/memory/testing/random-rows
 import { parseNpy } from '../src/npy';
 import { keptTokens } from './kept-tokens';
 import { main } from './main';
-
-const printed: string[] = [];
-const complaints: string[] = [];
-vi.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));
-vi.spyOn(console, 'error').mockImplementation((line: string) => void complaints.push(String(line)));
-afterEach(() => {
-  printed.length = 0;
-  complaints.length = 0;
-});
+import { complaints, printed } from './testing/output';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'ringside-retain-'));
 const FIXTURES = join(import.meta.dirname, '../reference/fixtures/infinipot');

@@ -3,10 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, expect, it, vi } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { readArguments } from '../cli/command';
 import { main } from '../cli/main';
 import { modelFiles } from '../cli/model-files';
+import { complaints, printed } from '../cli/testing/output';
 import { cellsOf, parseBudget } from './cells';
 import { evalCommand } from './command';
 import { measure } from './measure';
@@ -14,15 +15,6 @@ import { planRuns } from './plan';
 import type { Result } from './results';
 import { readStreams, STREAM_FRAME_SIDE, STREAMS_FOLDER } from './streams';
 import { npyBytes } from './testing/npy';
-
-const printed: string[] = [];
-const complaints: string[] = [];
-vi.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));
-vi.spyOn(console, 'error').mockImplementation((line: string) => void complaints.push(String(line)));
-afterEach(() => {
-  printed.length = 0;
-  complaints.length = 0;
-});
 
 const folder = await mkdtemp(join(tmpdir(), 'measure-'));
 afterAll(() => rm(folder, { recursive: true }));

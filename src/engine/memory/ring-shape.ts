@@ -55,12 +55,12 @@ export function checkRingShape(shape: RingShape): void {
 }
 
 /** 32-bit words of one key or value row. */
-export function rowWords({ headDim, kvFormat }: RingShape): number {
+export function rowWords({ headDim, kvFormat }: Pick<RingShape, 'headDim' | 'kvFormat'>): number {
   return kvFormat === 'f16' ? headDim / 2 : headDim;
 }
 
 /** Bytes of keys and values behind one token, over all layers and heads. */
-export function bytesPerToken(shape: RingShape): number {
+export function bytesPerToken(shape: Pick<RingShape, 'layers' | 'kvHeads' | 'headDim' | 'kvFormat'>): number {
   return shape.layers * shape.kvHeads * rowWords(shape) * 4 * 2;
 }
 

@@ -4,12 +4,10 @@ import { ModelFormatError } from '../errors';
 import type { ModelFile } from '../gguf/model-file';
 import type { Matrix, WeightPlan } from '../gpu/weights';
 import type { NormWeights, VisionHyper, VisionWeights } from '../vision/encoder';
+import { MAX_HEAD_DIM } from './qwen2-vl';
 
 /** Projectors of vision files that {@link qwen2VlVisionHyper} understands. */
 const SUPPORTED_PROJECTORS = ['qwen2vl_merger'];
-
-/** Largest head of shaders/vision_attention.wesl. */
-const MAX_HEAD_DIM = 128;
 
 /**
  * Reads the encoder's sizes. The width of the feed-forward part comes from the tensors, because files carry

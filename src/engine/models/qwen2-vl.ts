@@ -7,8 +7,8 @@ import { ModelFormatError } from '../errors';
 import type { ModelFile } from '../gguf/model-file';
 import type { WeightPlan } from '../gpu/weights';
 
-/** Largest head dimension the attention kernels hold in workgroup memory. */
-const MAX_HEAD_DIM = 128;
+/** Largest head dimension that the attention kernels, of decoder and encoder, hold in workgroup memory. */
+export const MAX_HEAD_DIM = 128;
 
 /**
  * Reads the decoder's hyper-parameters.
