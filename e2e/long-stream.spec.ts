@@ -12,6 +12,7 @@ test('memory stays flat over a long stream, and questions about now are answered
   await expect.poll(() => ringside.figure('Token budget')).toBe(64);
 
   await recordFigures(page);
+  const created = await countBuffers(page);
   await ringside.pickFile(clip('stream.mp4'));
   await ringside.seenToTheEnd(300_000);
   // Four pairs of frames fit, and some forty go by.
@@ -23,6 +24,10 @@ test('memory stays flat over a long stream, and questions about now are answered
   const answers: string[] = [];
   for (const { question } of questions) answers.push(await ringside.ask(question));
 
+  expect(await created(), 'GPU buffers created while watching and asking').toEqual({
+    buffers: 0,
+    steps: true,
+  });
   const { tokensUsed, gpuBytes } = await recordedFigures(page);
   expect(tokensUsed.length, 'times that the panel showed another number of tokens').toBeGreaterThan(4);
   expect(Math.max(...tokensUsed)).toBeLessThanOrEqual(64);
@@ -32,6 +37,24 @@ test('memory stays flat over a long stream, and questions about now are answered
   expect(answers.length).toBe(2);
   expect(wrong(questions, answers)).toEqual([]);
 });
+
+/** Counts from now on the GPU buffers that the worker creates, and notes whether it ran anything on the GPU. */
+async function countBuffers(page: Page): Promise<() => Promise<{ buffers: number; steps: boolean }>> {
+  const handle = await page.workers()[0]!.evaluateHandle(() => {
+    const counted = { buffers: 0, steps: false };
+    const { createBuffer, createCommandEncoder } = GPUDevice.prototype;
+    GPUDevice.prototype.createBuffer = function (descriptor) {
+      counted.buffers++;
+      return createBuffer.call(this, descriptor);
+    };
+    GPUDevice.prototype.createCommandEncoder = function (descriptor) {
+      counted.steps = true;
+      return createCommandEncoder.call(this, descriptor);
+    };
+    return counted;
+  });
+  return () => handle.evaluate((counted) => counted);
+}
 
 interface Recorded {
   readonly tokensUsed: number[];
