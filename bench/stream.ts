@@ -79,11 +79,11 @@ export interface StreamReport {
 const CHECKPOINTS = [1, 10, 30, 60];
 
 const QUESTION = 'What do you see?';
-const QUESTIONS_A_MINUTE = 5;
+const QUESTIONS_A_MINUTE = 15;
 /** Of answers that stay in the conversation. */
 const ANSWER_TOKENS = 16;
-/** Fills a conversation in a few turns, without the time that answers take. */
-const LONG_QUESTION = Array(8).fill(QUESTION).join(' ');
+/** About as long as the question and such an answer: fills a conversation without the time that answers take. */
+const LONG_QUESTION = Array(3).fill(QUESTION).join(' ');
 
 const SEED = 60;
 
@@ -131,7 +131,9 @@ async function besideFresh(
     const stride = Math.ceil(old.pairsAMinute / QUESTIONS_A_MINUTE);
     for (let i = 0; i < old.pairsAMinute; i++) {
       pairs.push(await inTurns(i, old, fresh, (viewer) => viewer.pair()));
-      if (i % stride === 0) questions.push(await inTurns(i, old, fresh, (viewer) => viewer.question()));
+      if (i % stride === 0) {
+        questions.push(await inTurns(questions.length, old, fresh, (viewer) => viewer.question()));
+      }
     }
     await old.converse();
     return { pair: compare(pairs), question: compare(questions) };
