@@ -1,4 +1,5 @@
 // `retain` as it is called, against the goldens of InfiniPot-V and the plain oracle; and mistakes in calling it.
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -122,6 +123,20 @@ it('prints a summary', async () => {
   );
   // Frames 0, 1 and 3, and of the last the first five tokens.
   expect(printed[1]).toMatch(/\n +2 +1 +2 +1 +2 +0 +49$/);
+});
+
+it('prints more than a pipe holds', () => {
+  const size = [1, 4, 6000, 1];
+  const ones = npy('ones', size, new Float32Array(24_000).fill(1));
+  const command = ['cli/run.mjs', 'retain', '--policy', 'van', '--keys', ones, '--values', ones, '--json'];
+  const printed = execFileSync('node', [...command, '--grid', '1,1', '--keep', '5999'], {
+    cwd: join(import.meta.dirname, '..'),
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  expect(printed.length).toBeGreaterThan(100_000);
+  const oldest = Array.from({ length: 5999 }, (_, i) => i);
+  expect(JSON.parse(printed)).toEqual([[oldest, oldest, oldest, oldest]]);
 });
 
 describe('refuses', () => {
