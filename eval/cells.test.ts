@@ -1,8 +1,11 @@
 import { expect, it } from 'vitest';
-import { budgetTokens, cellsOf, POLICY_NAMES, parseBudget, shard } from './cells';
+import { POLICIES } from '../src/engine/memory/policies';
+import { budgetTokens, cellsOf, METHODS, parseBudget, shard } from './cells';
 import type { Exam } from './exam';
 import { planRuns } from './plan';
 import { runKey } from './results';
+
+const method = (name: string) => METHODS.find((one) => one.name === name)!;
 
 it('reads shares and numbers of tokens, and nothing else', () => {
   expect(['1', '1/1', '1/4', '3/4', '2', '1024'].map(parseBudget)).toEqual([
@@ -24,12 +27,20 @@ it('turns shares into whole frames, two at least', () => {
   expect(budgetTokens(parseBudget('100')!, 0, 16)).toBe(100);
 });
 
+it('has every policy, and again with pooling where it pools', () => {
+  expect(new Set(METHODS.map(({ policy }) => policy))).toEqual(new Set(Object.keys(POLICIES)));
+  expect(METHODS.filter(({ pooling }) => pooling).map(({ name }) => name)).toEqual([
+    'van+pooling',
+    'infinipot-v+pooling',
+  ]);
+});
+
 it('measures everything in memory once, and full memory with nothing less', () => {
   const budgets = [parseBudget('1')!, parseBudget('1/2')!];
-  const cells = cellsOf(POLICY_NAMES, budgets).map(({ policy, budget }) => `${policy} ${budget.name}`);
+  const cells = cellsOf(METHODS, budgets).map(({ method, budget }) => `${method.name} ${budget.name}`);
   expect(cells[0]).toBe('full 1');
-  expect(cells.slice(1)).toEqual(POLICY_NAMES.filter((name) => name !== 'full').map((name) => `${name} 1/2`));
-  expect(cellsOf(['full'], [parseBudget('1/2')!])).toEqual([]);
+  expect(cells.slice(1)).toEqual(METHODS.slice(1).map(({ name }) => `${name} 1/2`));
+  expect(cellsOf([method('full')], [parseBudget('1/2')!])).toEqual([]);
 });
 
 const exams = [8, 128].map(
@@ -42,7 +53,7 @@ const exams = [8, 128].map(
   }),
 );
 const cells = cellsOf(
-  ['sliding-window', 'infinipot-v'],
+  [method('sliding-window'), method('infinipot-v')],
   ['1', '1/4', '1/8', '1/16'].map((text) => parseBudget(text)!),
 );
 const runs = planRuns(exams, cells, 16, ({ name }) => Number.parseInt(name, 10) * 16);

@@ -1,11 +1,30 @@
-// What is compared: cells of a retention policy and a budget, and which runs (a cell over an exam) they come to.
+// What is compared: cells of a retention method and a budget, and which runs (a cell over an exam) they come to.
 // Pure arithmetic.
 
 import type { PolicyName } from '../src/engine/contract';
 import { MIN_FRAMES } from '../src/engine/memory/budget';
 import { POLICIES } from '../src/engine/memory/policies';
 
-export const POLICY_NAMES = Object.keys(POLICIES) as PolicyName[];
+/** A retention policy, with value norms pooled or not. */
+export interface Method {
+  /** The policy's name; followed by `+pooling` where norms are. */
+  readonly name: string;
+  readonly policy: PolicyName;
+  readonly pooling: boolean;
+}
+
+/** Every policy, and again with pooling where that changes what stays. */
+export const METHODS: readonly Method[] = (Object.keys(POLICIES) as PolicyName[]).flatMap((policy) => {
+  const plain = { name: policy, policy, pooling: false };
+  return ranksPooled(policy) ? [plain, { name: `${policy}+pooling`, policy, pooling: true }] : [plain];
+});
+
+export const METHOD_NAMES = METHODS.map(({ name }) => name);
+
+function ranksPooled(policy: PolicyName): boolean {
+  const request = { visualTokens: 64, tokensPerFrame: 4, keep: 48, pooling: true };
+  return POLICIES[policy].plan?.(request).stages.some(({ score }) => score === 'pooled-van') ?? false;
+}
 
 /** A budget as it is named: a share of a stream's visual tokens (`1/4`), or so many tokens (`1024`). */
 export interface NamedBudget {
@@ -15,7 +34,7 @@ export interface NamedBudget {
 }
 
 export interface Cell {
-  readonly policy: PolicyName;
+  readonly method: Method;
   readonly budget: NamedBudget;
 }
 
@@ -39,14 +58,14 @@ export function budgetTokens({ name, share }: NamedBudget, whole: number, tokens
 }
 
 /**
- * The cells of some policies and budgets. With room for everything no policy lets go of a token, so that budget is
+ * The cells of some methods and budgets. With room for everything no policy lets go of a token, so that budget is
  * measured once, as `full`; and `full` is measured with no other, for it would refuse frames.
  */
-export function cellsOf(policies: readonly PolicyName[], budgets: readonly NamedBudget[]): Cell[] {
+export function cellsOf(methods: readonly Method[], budgets: readonly NamedBudget[]): Cell[] {
+  const full = METHODS.filter(({ policy }) => policy === 'full');
+  const pruning = methods.filter(({ policy }) => POLICIES[policy].plan);
   return budgets.flatMap((budget) =>
-    budget.share === 1
-      ? [{ policy: 'full' as const, budget }]
-      : policies.filter((policy) => POLICIES[policy].plan).map((policy) => ({ policy, budget })),
+    (budget.share === 1 ? full : pruning).map((method) => ({ method, budget })),
   );
 }
 

@@ -8,7 +8,7 @@ import { readArguments } from '../cli/command';
 import { main } from '../cli/main';
 import { modelFiles } from '../cli/model-files';
 import { complaints, printed } from '../cli/testing/output';
-import { cellsOf, parseBudget } from './cells';
+import { cellsOf, METHODS, parseBudget } from './cells';
 import { evalCommand } from './command';
 import { measure } from './measure';
 import { planRuns } from './plan';
@@ -27,17 +27,25 @@ it('watches a stream under two policies and asks', async ({ skip }) => {
   const past = stream.questions.find(({ tense }) => tense === 'past')!;
   const short = { ...stream, questions: [present, past] };
   const budgets = [parseBudget('1')!, parseBudget('1/4')!];
-  const runs = planRuns([short], cellsOf(['infinipot-v'], budgets), 16, ({ seconds }) => seconds * 16);
+  const runs = planRuns(
+    [short],
+    cellsOf(
+      METHODS.filter(({ name }) => name === 'infinipot-v+pooling'),
+      budgets,
+    ),
+    16,
+    ({ seconds }) => seconds * 16,
+  );
   const results: Result[] = [];
   const files = await modelFiles(readArguments(evalCommand, []));
   for await (const result of measure(files, { suite: 's', model: 'm' }, runs, STREAM_FRAME_SIDE ** 2)) {
     results.push(result);
   }
-  const seen = results.map(({ policy, budget, pairs, prunes }) => [policy, budget, pairs, prunes]);
+  const seen = results.map(({ method, budget, pairs, prunes }) => [method, budget, pairs, prunes]);
   // With room for two frames of eight, each but the first two needs a prune.
   expect(seen).toEqual([
     ['full', 128, 8, 0],
-    ['infinipot-v', 32, 8, 6],
+    ['infinipot-v+pooling', 32, 8, 6],
   ]);
   for (const { answers, watchMs, askMs } of results) {
     expect(answers.map(({ tense }) => tense)).toEqual(['present', 'past']);
@@ -68,7 +76,7 @@ it('asks a data set, keeps the results and goes on from them', async () => {
   expect(complaints.filter((line) => line.includes('pairs'))).toHaveLength(1);
   expect(printed[0]).toContain('### All questions, by budget');
   expect(printed[0]).toMatch(/\| sliding-window \| (100|0)\.0 \(/);
-  expect(JSON.parse(printed[1]!)[0]).toMatchObject({ policy: 'sliding-window', budget: '64', asked: 1 });
+  expect(JSON.parse(printed[1]!)[0]).toMatchObject({ method: 'sliding-window', budget: '64', asked: 1 });
   expect(printed[2]).toContain('Skipped: 1 questions about 1 videos that are not there: gone.mp4');
   expect(await readFile(plot, 'utf8')).toContain('sliding-window');
   const kept = await readFile(out, 'utf8');

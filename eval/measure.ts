@@ -1,4 +1,4 @@
-// Measuring: one session, loaded once, sits exams under one policy and budget after another.
+// Measuring: one session, loaded once, sits exams in one cell after another.
 
 import { createHash } from 'node:crypto';
 import type { ModelFiles } from '../cli/model-files';
@@ -27,8 +27,9 @@ export async function* measure(
     memory: { capacityTokens: Math.max(...runs.map(({ budget }) => budget)) },
   });
   try {
-    for (const { sat, ...run } of runs) {
-      session.configure({ policy: run.policy, budget: { tokens: run.budget } });
+    for (const { sat, kept, ...run } of runs) {
+      const { policy, pooling } = kept;
+      session.configure({ policy, pooling, budget: { tokens: run.budget } });
       yield { ...setting, ...run, ...(await sit(session, sat)) };
     }
   } finally {

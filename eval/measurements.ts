@@ -4,8 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { type Arguments, UsageError } from '../cli/command';
 import { TOKEN_SIDE } from '../cli/frames';
 import { MODEL_OPTIONS, type ModelFiles, modelFiles } from '../cli/model-files';
-import type { PolicyName } from '../src/engine/contract';
-import { type Cell, cellsOf, type NamedBudget, POLICY_NAMES, parseBudget, shard } from './cells';
+import { type Cell, cellsOf, METHOD_NAMES, METHODS, type NamedBudget, parseBudget, shard } from './cells';
 import { LONGEST_SIDE, readDataset } from './datasets';
 import { measure, modelFingerprint } from './measure';
 import { type PlannedRun, planRuns } from './plan';
@@ -22,7 +21,7 @@ const DATASET_BUDGET: NamedBudget = { name: '1024' };
 
 /** Options of every measurement. */
 const RUN_OPTIONS = {
-  policies: { value: 'A,B,…', help: `Only these memory policies, of ${POLICY_NAMES.join(', ')}.` },
+  policies: { value: 'A,B,…', help: `Only these memory policies, of ${METHOD_NAMES.join(', ')}.` },
   budgets: {
     value: 'A,B,…',
     help: `Under these budgets: shares of a stream's visual tokens (${namesOf(DEFAULT_SHARES)}), or numbers of tokens.`,
@@ -170,8 +169,11 @@ function budgetsGiven(args: Arguments): NamedBudget[] | undefined {
 
 /** @throws UsageError when nothing is left to measure. */
 function cellsGiven(args: Arguments, budgets: readonly NamedBudget[]): Cell[] {
-  const policies: readonly PolicyName[] = args.choices('policies', POLICY_NAMES) ?? POLICY_NAMES;
-  const cells = cellsOf(policies, budgets);
+  const chosen = args.choices('policies', METHOD_NAMES) ?? METHOD_NAMES;
+  const cells = cellsOf(
+    METHODS.filter(({ name }) => chosen.includes(name)),
+    budgets,
+  );
   if (cells.length > 0) return cells;
   throw new UsageError(
     `'full' lets go of nothing, so it has no result with less than everything. Add the budget 1 of a stream, or policies.`,

@@ -1,12 +1,13 @@
 // What is to be done: every cell over every exam.
 
-import { budgetTokens, type Cell } from './cells';
+import { budgetTokens, type Cell, type Method } from './cells';
 import type { Exam } from './exam';
 import { type Run, runKey } from './results';
 
-/** A run with the exam it is of. */
+/** A run with the exam it is of and how memory is kept. */
 export interface PlannedRun extends Run {
   readonly sat: Exam;
+  readonly kept: Method;
 }
 
 /**
@@ -23,9 +24,10 @@ export function planRuns<One extends Exam>(
   const runs = new Map<string, PlannedRun>();
   for (const sat of exams) {
     const whole = wholeOf?.(sat);
-    for (const { policy, budget } of cells) {
+    for (const { method, budget } of cells) {
       const tokens = budgetTokens(budget, whole ?? 0, tokensPerFrame);
-      const run = { exam: sat.name, group: sat.group, policy, budget: tokens, whole, tokensPerFrame, sat };
+      const names = { exam: sat.name, group: sat.group, method: method.name };
+      const run = { ...names, budget: tokens, whole, tokensPerFrame, sat, kept: method };
       runs.set(runKey(run), run);
     }
   }

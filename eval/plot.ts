@@ -1,16 +1,26 @@
-// The plot of a report: accuracy over budget, a panel a tense and a line a policy, with whiskers for the 95 %
+// The plot of a report: accuracy over budget, a panel a tense and a line a method, with whiskers for the 95 %
 // confidence intervals. Plain SVG; text and grid follow the reader's light or dark scheme.
 
-import type { PolicyName } from '../src/engine/contract';
-import { POLICY_NAMES } from './cells';
+import { METHOD_NAMES } from './cells';
 import { type Score, tensesOf, tenseTitle } from './report';
 
 const PANEL = { width: 330, height: 250, left: 44, top: 34, gap: 24 } as const;
 const LEGEND_LINE = 20;
-const LEGEND_WIDTH = 142;
+const LEGEND_WIDTH = 170;
 
 /** Of middling lightness, so that they show on white and on black; neighbours differ in shape besides. */
-const COLOURS = ['#3b82f6', '#e8590c', '#2f9e44', '#d6336c', '#9c6ade', '#b08800', '#0c8599', '#868e96'];
+const COLOURS = [
+  '#3b82f6',
+  '#e8590c',
+  '#2f9e44',
+  '#d6336c',
+  '#9c6ade',
+  '#b08800',
+  '#0c8599',
+  '#868e96',
+  '#a0714f',
+  '#7a8b00',
+];
 const MARKERS = [
   'M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0',
   'M-3.5-3.5h7v7h-7z',
@@ -18,7 +28,7 @@ const MARKERS = [
   'M0-5L5 0L0 5L-5 0z',
 ];
 
-/** Pixels by which the whiskers of neighbouring policies stand apart. */
+/** Pixels by which the whiskers of neighbouring methods stand apart. */
 const DODGE = 3;
 
 const STYLE = `text{font:12px system-ui,sans-serif;fill:#1f2328}.title{font-weight:600}.grid{stroke:#d0d7de}
@@ -31,24 +41,24 @@ const STYLE = `text{font:12px system-ui,sans-serif;fill:#1f2328}.title{font-weig
 export function plot(scores: readonly Score[]): string {
   const all = scores.filter(({ by }) => by === 'all');
   const tenses = tensesOf(all);
-  const policies = POLICY_NAMES.filter((policy) => all.some((score) => score.policy === policy));
+  const methods = METHOD_NAMES.filter((method) => all.some((score) => score.method === method));
   // Where full memory is the only one measured with everything, its line stands for that budget.
-  const budgets = [...new Set(all.filter(({ policy }) => policy !== 'full').map(({ budget }) => budget))];
+  const budgets = [...new Set(all.filter(({ method }) => method !== 'full').map(({ budget }) => budget))];
   const width = PANEL.left + tenses.length * (PANEL.width + PANEL.gap);
   const perLine = Math.max(1, Math.floor((width - PANEL.left) / LEGEND_WIDTH));
   const legendTop = PANEL.top + PANEL.height + 52;
-  const height = legendTop + Math.ceil(policies.length / perLine) * LEGEND_LINE;
+  const height = legendTop + Math.ceil(methods.length / perLine) * LEGEND_LINE;
   const panels = tenses.map((tense, i) => {
     const shown = all.filter((score) => score.tense === tense);
     const left = PANEL.left + i * (PANEL.width + PANEL.gap);
     return `<g transform="translate(${left} ${PANEL.top})">${panel(tenseTitle(tense), shown, budgets, i === 0)}</g>`;
   });
-  const legend = policies.map((policy, i) => {
+  const legend = methods.map((method, i) => {
     const [x, y] = [
       PANEL.left + (i % perLine) * LEGEND_WIDTH,
       legendTop + Math.floor(i / perLine) * LEGEND_LINE,
     ];
-    return `<g transform="translate(${x} ${y})">${sample(policy)}<text x="34" y="4">${policy}</text></g>`;
+    return `<g transform="translate(${x} ${y})">${sample(method)}<text x="34" y="4">${method}</text></g>`;
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
@@ -81,10 +91,10 @@ function panel(
   }
   const middle = PANEL.width / 2;
   parts.push(`<text x="${middle}" y="${PANEL.height + 36}" text-anchor="middle">memory budget</text>`);
-  for (const policy of POLICY_NAMES) {
-    const own = scores.filter((score) => score.policy === policy);
-    const colour = colourOf(policy);
-    if (policy === 'full') {
+  for (const method of METHOD_NAMES) {
+    const own = scores.filter((score) => score.method === method);
+    const colour = colourOf(method);
+    if (method === 'full') {
       for (const { right, asked } of own) {
         parts.push(
           `<path d="M0 ${y(right / asked)}h${PANEL.width}" stroke="${colour}" stroke-width="2" stroke-dasharray="6 4"/>`,
@@ -92,7 +102,7 @@ function panel(
       }
       continue;
     }
-    const aside = (POLICY_NAMES.indexOf(policy) - POLICY_NAMES.length / 2) * DODGE;
+    const aside = (METHOD_NAMES.indexOf(method) - METHOD_NAMES.length / 2) * DODGE;
     const points = own.map((score) => ({
       x: round(x(score.budget) + aside),
       y: y(score.right / score.asked),
@@ -102,25 +112,25 @@ function panel(
     if (line) parts.push(`<path d="M${line}" fill="none" stroke="${colour}" stroke-width="2"/>`);
     for (const point of points) {
       const whisker = `M${point.x} ${y(point.score.low)}V${y(point.score.high)}`;
-      parts.push(`<path d="${whisker}" stroke="${colour}" opacity=".6"/>`, marker(policy, point.x, point.y));
+      parts.push(`<path d="${whisker}" stroke="${colour}" opacity=".6"/>`, marker(method, point.x, point.y));
     }
   }
   return parts.join('');
 }
 
-function sample(policy: PolicyName): string {
-  const dashes = policy === 'full' ? ' stroke-dasharray="6 4"' : '';
-  const line = `<path d="M0 0h26" stroke="${colourOf(policy)}" stroke-width="2"${dashes}/>`;
-  return policy === 'full' ? line : line + marker(policy, 13, 0);
+function sample(method: string): string {
+  const dashes = method === 'full' ? ' stroke-dasharray="6 4"' : '';
+  const line = `<path d="M0 0h26" stroke="${colourOf(method)}" stroke-width="2"${dashes}/>`;
+  return method === 'full' ? line : line + marker(method, 13, 0);
 }
 
-function marker(policy: PolicyName, x: number, y: number): string {
-  const shape = MARKERS[POLICY_NAMES.indexOf(policy) % MARKERS.length];
-  return `<path d="${shape}" transform="translate(${x} ${y})" fill="${colourOf(policy)}"/>`;
+function marker(method: string, x: number, y: number): string {
+  const shape = MARKERS[METHOD_NAMES.indexOf(method) % MARKERS.length];
+  return `<path d="${shape}" transform="translate(${x} ${y})" fill="${colourOf(method)}"/>`;
 }
 
-function colourOf(policy: PolicyName): string {
-  return COLOURS[POLICY_NAMES.indexOf(policy) % COLOURS.length]!;
+function colourOf(method: string): string {
+  return COLOURS[METHOD_NAMES.indexOf(method) % COLOURS.length]!;
 }
 
 function round(value: number): number {

@@ -16,12 +16,7 @@ const answer = (tense: Answer['tense'], right: boolean, ago?: number): Answer =>
 });
 
 /** A result of a stream of so many frames of 16 tokens. */
-function result(
-  policy: Result['policy'],
-  frames: number,
-  budgetFrames: number,
-  answers: readonly Answer[],
-): Result {
+function result(method: string, frames: number, budgetFrames: number, answers: readonly Answer[]): Result {
   const setting = {
     suite: 's',
     model: 'm',
@@ -32,7 +27,7 @@ function result(
     askMs: 0,
   };
   const run = { exam: `${frames}s`, group: `${frames} s`, budget: budgetFrames * 16, whole: frames * 16 };
-  return { ...setting, ...run, policy, answers };
+  return { ...setting, ...run, method, answers };
 }
 
 const results = [
@@ -44,9 +39,9 @@ const results = [
 
 it('counts by cell, tense, type, length and time', () => {
   const scores = scoresOf(results, DEFAULT_SHARES);
-  const counts = (policy: string, budget: string, by: string) =>
+  const counts = (method: string, budget: string, by: string) =>
     scores
-      .filter((score) => score.policy === policy && score.budget === budget && score.by === by)
+      .filter((score) => score.method === method && score.budget === budget && score.by === by)
       .map(({ tense, name, right, asked }) => `${tense} ${name} ${right}/${asked}`);
   expect(counts('full', '1', 'all')).toEqual(['present  2/2', 'past  3/4']);
   expect(counts('full', '1', 'group')).toEqual([
@@ -103,15 +98,15 @@ it('reports data sets by tokens and without tenses', () => {
   expect(text).not.toContain('undefined');
 });
 
-it('draws a panel a tense and a line a policy', () => {
+it('draws a panel a tense and a line a method', () => {
   const scores = scoresOf(results, DEFAULT_SHARES);
   const drawn = plot(scores);
   expect(drawn).toMatch(/^<svg [^>]*width="752" height="\d+"/);
   expect(drawn.match(/class="title"/g)).toHaveLength(2);
   expect(drawn.match(/>infinipot-v</g)).toHaveLength(1);
   expect(drawn).not.toMatch(/NaN|undefined|Infinity/);
-  // A point for each cell of a policy that prunes, and one in the legend.
-  const cells = scores.filter(({ by, policy }) => by === 'all' && policy !== 'full').length;
+  // A point for each cell of a method that prunes, and one in the legend.
+  const cells = scores.filter(({ by, method }) => by === 'all' && method !== 'full').length;
   expect(drawn.match(/transform="translate\([\d. ]+\)" fill=/g)).toHaveLength(cells + 1);
   // Higher is better: full memory's line about the past at 75 % lies a quarter down the panel of 250.
   expect(drawn).toContain('M0 62.5h330');

@@ -1,7 +1,7 @@
 // From results to figures: accuracy of each cell, with its 95 % confidence interval, over all questions and apart by
 // type, by length and by how long ago, as data and as Markdown.
 
-import { budgetTokens, type Cell, type NamedBudget, POLICY_NAMES, parseBudget } from './cells';
+import { budgetTokens, type Cell, METHODS, type NamedBudget, parseBudget } from './cells';
 import type { Answer, Tense } from './exam';
 import { wilson } from './interval';
 import type { Result } from './results';
@@ -14,7 +14,8 @@ export type Dimension = 'all' | 'type' | 'group' | 'ago';
 
 /** One figure. Shares are from 0 to 1; `low` and `high` bound the 95 % confidence interval. */
 export interface Score {
-  readonly policy: Cell['policy'];
+  /** Name of the method of retention. */
+  readonly method: string;
   readonly budget: string;
   /** Absent where the questions have none. */
   readonly tense?: Tense;
@@ -45,23 +46,24 @@ export function budgetsOf(results: readonly Result[]): NamedBudget[] {
   return tokens.sort((a, b) => b - a).map((count) => ({ name: String(count) }));
 }
 
-/** The figures of every cell that was measured, policies in the engine's order, budgets in the given one. */
+/** The figures of every cell that was measured, methods in the engine's order, budgets in the given one. */
 export function scoresOf(results: readonly Result[], budgets: readonly NamedBudget[]): Score[] {
-  return POLICY_NAMES.flatMap((policy) =>
+  return METHODS.flatMap((method) =>
     budgets.flatMap((budget) => {
-      const measured = results.filter((result) => isOf(result, { policy, budget }));
-      return scoresOfCell({ policy, budget }, measured);
+      const measured = results.filter((result) => isOf(result, { method, budget }));
+      return scoresOfCell({ method, budget }, measured);
     }),
   );
 }
 
 /** A short stream's smallest shares may come to the same tokens; its one result then stands for all of them. */
-function isOf(result: Result, { policy, budget }: Cell): boolean {
-  if (result.policy !== policy || (budget.share !== undefined && result.whole === undefined)) return false;
+function isOf(result: Result, { method, budget }: Cell): boolean {
+  if (result.method !== method.name || (budget.share !== undefined && result.whole === undefined))
+    return false;
   return result.budget === budgetTokens(budget, result.whole ?? 0, result.tokensPerFrame);
 }
 
-function scoresOfCell({ policy, budget }: Cell, results: readonly Result[]): Score[] {
+function scoresOfCell({ method, budget }: Cell, results: readonly Result[]): Score[] {
   const counts = new Map<string, Pick<Score, 'tense' | 'by' | 'name' | 'right' | 'asked'>>();
   const count = (tense: Tense | undefined, by: Dimension, name: string, right: boolean) => {
     const key = JSON.stringify([tense, by, name]);
@@ -79,7 +81,7 @@ function scoresOfCell({ policy, budget }: Cell, results: readonly Result[]): Sco
     }
   }
   return [...counts.values()].map((so) => ({
-    policy,
+    method: method.name,
     budget: budget.name,
     ...so,
     ...wilson(so.right, so.asked),
@@ -113,14 +115,14 @@ export function tenseTitle(tense: Tense | undefined): string {
   return tense === undefined ? 'All questions' : `Questions about the ${tense}`;
 }
 
-/** Policies by budgets, in % with the interval. */
+/** Methods by budgets, in % with the interval. */
 function overBudget(scores: readonly Score[], tense: Tense | undefined): string {
   const all = scores.filter((score) => score.tense === tense && score.by === 'all');
   const budgets = distinct(all.map(({ budget }) => budget));
-  const rows = distinct(all.map(({ policy }) => policy)).map((policy) => [
-    policy,
+  const rows = distinct(all.map(({ method }) => method)).map((method) => [
+    method,
     ...budgets.map((budget) => {
-      const score = all.find((candidate) => candidate.policy === policy && candidate.budget === budget);
+      const score = all.find((candidate) => candidate.method === method && candidate.budget === budget);
       return score
         ? `${percent(score.right / score.asked)} (${percent(score.low)}–${percent(score.high)})`
         : '';
@@ -144,11 +146,11 @@ function apart(scores: readonly Score[], tense: Tense | undefined, by: keyof typ
   const found = distinct(figures.map(({ name }) => name));
   const names = by === 'ago' ? AGES.map(({ name }) => name).filter((name) => found.includes(name)) : found;
   if (names.length < 2) return '';
-  const cells = distinct(figures.map(({ policy, budget }) => `${policy} ${budget}`));
+  const cells = distinct(figures.map(({ method, budget }) => `${method} ${budget}`));
   const rows = cells.map((cell) => [
     ...cell.split(' '),
     ...names.map((name) => {
-      const score = figures.find((so) => `${so.policy} ${so.budget}` === cell && so.name === name);
+      const score = figures.find((so) => `${so.method} ${so.budget}` === cell && so.name === name);
       return score ? `${percent(score.right / score.asked)} (${score.asked})` : '';
     }),
   ]);

@@ -13,7 +13,7 @@ const result = (exam: string, budget = 32): Result => ({
   ...setting,
   exam,
   group: '8 s',
-  policy: 'infinipot-v',
+  method: 'infinipot-v',
   budget,
   whole: 128,
   tokensPerFrame: 16,

@@ -1,9 +1,8 @@
-// Files of results: JSON, a line for each exam sat under one policy and budget. A file only grows, so that a
+// Files of results: JSON, a line for each exam sat in one cell. A file only grows, so that a
 // measurement can be stopped at any time and goes on where it was.
 
 import { appendFile, readFile, truncate } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { PolicyName } from '../src/engine/contract';
 import { InvalidInputError } from '../src/engine/errors';
 import type { Sitting } from './exam';
 
@@ -15,11 +14,12 @@ export interface Setting {
   readonly model: string;
 }
 
-/** A run: an exam under one policy and budget. */
+/** A run: an exam in one cell. */
 export interface Run {
   readonly exam: string;
   readonly group: string;
-  readonly policy: PolicyName;
+  /** Name of the method of retention. */
+  readonly method: string;
   /** Most visual tokens held. */
   readonly budget: number;
   /** Visual tokens of all the frames, where that is known beforehand: what shares are shares of. */
@@ -30,8 +30,8 @@ export interface Run {
 export interface Result extends Setting, Run, Sitting {}
 
 /** What tells runs apart within a setting. */
-export function runKey({ exam, policy, budget }: Pick<Run, 'exam' | 'policy' | 'budget'>): string {
-  return [exam, policy, budget].join(' ');
+export function runKey({ exam, method, budget }: Run): string {
+  return [exam, method, budget].join(' ');
 }
 
 /**
