@@ -3,6 +3,7 @@
 import { type Arguments, type Command, listed, UsageError } from '../cli/command';
 import { TOKEN_SIDE } from '../cli/frames';
 import { MODEL_OPTIONS, modelFiles } from '../cli/model-files';
+import { POSITIONS_OPTION, positionsOf } from '../cli/positions';
 import type { PolicyName } from '../src/engine/contract';
 import { type Gpu, openDevice } from '../src/engine/gpu/device';
 import { openNodeGpu } from '../src/engine/gpu/node-gpu';
@@ -33,7 +34,7 @@ const DEFAULT_POLICY = 'infinipot-v';
 
 /** What can be measured instead of a model's stages, and the options that go with it. */
 const MODES = {
-  stream: [...Object.keys(MODEL_OPTIONS), 'fps', 'policy', 'budget-tokens'],
+  stream: [...Object.keys(MODEL_OPTIONS), 'fps', 'policy', 'positions', 'budget-tokens'],
   kernels: [],
   ring: ['policy'],
 } as const satisfies Record<string, readonly string[]>;
@@ -76,6 +77,7 @@ A software adapter (swiftshader, lavapipe) gives honest ratios, never speed.`,
       value: 'MINUTES',
       help: 'Measure whether a stream of so many minutes stays as cheap as it began.',
     },
+    positions: POSITIONS_OPTION,
     fps: { value: 'N', help: "Frames a second of the stream; the model card's if left out, else 2." },
     kernels: { help: 'Measure kernels at realistic shapes instead of a model.' },
     ring: { help: "Measure prunes at the size of a 3B model's memory instead of a model." },
@@ -111,6 +113,9 @@ function modeOf(args: Arguments): keyof typeof MODES | 'stages' {
   const mode = (Object.keys(MODES) as (keyof typeof MODES)[]).find((name) => args.has(name));
   if (!mode) {
     if (args.has('fps')) throw new UsageError('--fps is the pace of a stream: give --stream MINUTES, too.');
+    if (args.has('positions')) {
+      throw new UsageError('--positions is about a long stream: give --stream MINUTES, too.');
+    }
     return 'stages';
   }
   const fitting: readonly string[] = [...MODES[mode], mode, 'json'];
@@ -157,12 +162,13 @@ async function benchStream(args: Arguments, [policy, ...others]: readonly Policy
   const minutes = args.integer('stream', 1)!;
   const fps = args.number('fps', 0.001, 1000);
   const budget = args.integer('budget-tokens', 1);
-  const { model, mmproj, frame, framesPerSecond } = await modelFiles(args);
+  const positions = positionsOf(args);
+  const { model, mmproj, frame, framesPerSecond, trainedPositions } = await modelFiles(args);
   const { device, adapterName } = await openDevice(await openNodeGpu());
   device.destroy();
   const begun = performance.now();
   const stream = await measureStream({
-    ...{ model, mmproj, frame, minutes, policy: policy! },
+    ...{ model, mmproj, frame, trainedPositions, minutes, policy: policy!, positions },
     openGpu: openNodeGpu,
     source: SOURCE,
     framesPerSecond: fps ?? framesPerSecond,

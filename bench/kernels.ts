@@ -124,6 +124,7 @@ function attentionOptions(gpu: Gpu, tokens: number, slots: number): DecoderOptio
     headDim: HEAD_DIM,
     ffnWidth: 32,
     vocab: 32,
+    contextLength: 32768,
     normEpsilon: 1e-6,
     ropeTheta: 1e6,
     ropeSections: [16, 24, 24],

@@ -5,19 +5,21 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { PolicyName, Session } from '../src/engine/contract';
+import type { PolicyName, PositionPolicy, Session } from '../src/engine/contract';
 import { createSession, type SessionOptions } from '../src/engine/session';
 import { type BufferCount, countBuffers } from './buffer-count';
 import { median } from './measure';
 import { MovingScene } from './scene';
 
-export interface StreamOptions extends Pick<SessionOptions, 'model' | 'mmproj' | 'frame'> {
+export interface StreamOptions
+  extends Pick<SessionOptions, 'model' | 'mmproj' | 'frame' | 'trainedPositions'> {
   /** Opens WebGPU anew: each session has its own device, and its own count of buffers. */
   readonly openGpu: () => Promise<GPU>;
   readonly source: { readonly width: number; readonly height: number };
   readonly framesPerSecond: number;
   readonly minutes: number;
   readonly policy: PolicyName;
+  readonly positions?: PositionPolicy;
   readonly budgetTokens: number;
   readonly textTokens: number;
   /** Told after each minute of the stream, and what was measured in it, if anything. */
@@ -66,6 +68,7 @@ export interface StreamMinute {
 
 export interface StreamReport {
   readonly policy: PolicyName;
+  readonly positions?: PositionPolicy;
   readonly budgetTokens: number;
   readonly textTokens: number;
   readonly framesPerSecond: number;
@@ -211,12 +214,13 @@ class Viewer {
 
   /** A session whose conversation is as long as it will ever be: how long the stream is shall be all that differs. */
   static async open(options: StreamOptions): Promise<Viewer> {
-    const { model, mmproj, frame, policy, budgetTokens: tokens, textTokens, source } = options;
+    const { model, mmproj, frame, trainedPositions, policy, positions, source } = options;
+    const { budgetTokens: tokens, textTokens } = options;
     const gpu = await options.openGpu();
     const created = countBuffers(gpu);
     const session = await createSession({
-      ...{ gpu, model, mmproj, frame },
-      memory: { policy, budget: { tokens }, capacityTokens: tokens, textTokens },
+      ...{ gpu, model, mmproj, frame, trainedPositions },
+      memory: { policy, positions, budget: { tokens }, capacityTokens: tokens, textTokens },
       maxRgbPixels: source.width * source.height,
     });
     const viewer = new Viewer(session, created, options);

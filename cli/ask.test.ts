@@ -15,6 +15,10 @@ for (const [argv, message] of [
     [...asked, '--video', 'x.mp4', '--policy', 'lru'],
     "--policy is 'lru'; choose full, sliding-window, uniform, random, tar, van or infinipot-v.",
   ],
+  [
+    [...asked, '--video', 'x.mp4', '--positions', 'relative'],
+    "--positions is 'relative'; choose absolute or rebased.",
+  ],
   [[...asked, '--video', 'x.mp4', '--top-p', '2'], '--top-p is 2; it must be a number from 0 to 1.'],
   [[...asked, '--video', 'x.mp4', '--max-tokens', '1.5'], '--max-tokens is 1.5; it must be a whole number.'],
   [

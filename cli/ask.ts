@@ -11,6 +11,7 @@ import { createSession } from '../src/engine/session';
 import { type Arguments, type Command, UsageError } from './command';
 import { readFrames } from './frames';
 import { MODEL_OPTIONS, type ModelFiles, modelFiles } from './model-files';
+import { POSITIONS_OPTION, positionsOf } from './positions';
 import { videoFrames } from './video';
 
 const POLICY_NAMES = Object.keys(POLICIES) as PolicyName[];
@@ -38,6 +39,7 @@ conversation. Answers stream to stdout. With --json the last line is
       help: `What stays when memory is full: ${POLICY_NAMES.join(', ')} (infinipot-v).`,
     },
     pooling: { help: 'Pool value norms over neighbouring patches (van, infinipot-v).' },
+    positions: POSITIONS_OPTION,
     temperature: { value: 'T', help: 'Randomness of the answer; 0 always takes the likeliest token (0).' },
     'top-k': { value: 'K', help: 'Chooses among the K likeliest tokens; 0 among all (0).' },
     'top-p': { value: 'P', help: 'Chooses among the likeliest tokens of total probability P (1).' },
@@ -56,6 +58,7 @@ async function ask(args: Arguments): Promise<void> {
   }
   const sampling = samplingOf(args);
   const policy = args.choice('policy', POLICY_NAMES);
+  const positions = positionsOf(args);
   const fps = args.number('fps', 0.001, 1000);
   const budget = budgetOf(args);
   const files = await modelFiles(args);
@@ -71,6 +74,7 @@ async function ask(args: Arguments): Promise<void> {
     memory: {
       policy,
       pooling: args.has('pooling'),
+      positions,
       capacityTokens: tokens,
       budget: tokens === undefined ? undefined : { tokens },
     },

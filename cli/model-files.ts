@@ -26,6 +26,8 @@ export interface ModelFiles {
   readonly frame: { readonly width: number; readonly height: number };
   /** Frames a second of the video it is made for. */
   readonly framesPerSecond: number;
+  /** Rotary positions it was trained on, where its card says so. */
+  readonly trainedPositions?: number;
 }
 
 /**
@@ -49,6 +51,7 @@ export async function modelFiles(args: Arguments): Promise<ModelFiles> {
     mmproj: await nodeFileSource(mmproj ?? join(BUNDLED, 'mmproj.gguf')),
     frame: frame ?? { width: card.frameWidth ?? 224, height: card.frameHeight ?? 224 },
     framesPerSecond: card.framesPerSecond ?? 2,
+    trainedPositions: card.trainedPositions,
   };
 }
 
@@ -70,6 +73,7 @@ interface Card {
   readonly frameWidth?: number;
   readonly frameHeight?: number;
   readonly framesPerSecond?: number;
+  readonly trainedPositions?: number;
 }
 
 /** The `card.json` of a model's folder; an empty one where there is none. */

@@ -42,6 +42,7 @@ class EngineHost {
       model: blobSource(model, 'model.gguf'),
       mmproj: blobSource(mmproj, 'mmproj.gguf'),
       frame: request.frame,
+      trainedPositions: request.trainedPositions,
       memory: {
         policy: request.policy,
         budget: { tokens: request.budgetTokens },

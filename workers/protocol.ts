@@ -12,6 +12,8 @@ export interface LoadRequest {
   readonly budgetTokens: number;
   /** Visual tokens to allocate room for: the most that `configure` can ask for later. */
   readonly capacityTokens: number;
+  /** Rotary positions the model was trained on, where its card says so. */
+  readonly trainedPositions?: number;
 }
 
 /** Progress of a load: downloading first, then the engine's own stages. `fraction` spans both. */

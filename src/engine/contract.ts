@@ -3,6 +3,12 @@
 /** Which tokens stay when the ring is full; the files of `memory/policies/` state the formulas. */
 export type PolicyName = 'full' | 'sliding-window' | 'uniform' | 'random' | 'tar' | 'van' | 'infinipot-v';
 
+/**
+ * Rotary positions of an endless stream. `absolute`: they count up for ever. `rebased`: before they pass the range the
+ * model was trained on they come back to half of it, as if seconds long past had not been (`memory/positions.ts`).
+ */
+export type PositionPolicy = 'absolute' | 'rebased';
+
 /** How much visual memory may be held: in tokens of each (layer, head), or in bytes of keys and values. */
 export type Budget = { readonly tokens: number } | { readonly bytes: number };
 
@@ -52,6 +58,12 @@ export interface MemoryReport {
   readonly gpuBytes: number;
   readonly gpuBytesByPurpose: Readonly<Record<string, number>>;
   readonly prunes: number;
+  readonly positions: PositionPolicy;
+  /** The largest rotary position in memory, and how many positions the model was trained on. */
+  readonly newestPosition: number;
+  readonly trainedPositions: number;
+  /** How often positions were brought back since memory was last empty. */
+  readonly rebases: number;
   /** Video frames accepted so far, and those dropped because the queue was full. */
   readonly framesSeen: number;
   readonly framesDropped: number;
@@ -94,8 +106,13 @@ export interface Session {
    */
   ask(question: string, options?: AskOptions): AsyncGenerator<string, void>;
   memory(): MemoryReport;
-  /** Changes policy, pooling of value norms or budget at once; a smaller budget prunes at the next frame. */
-  configure(change: { policy?: PolicyName; pooling?: boolean; budget?: Budget }): void;
+  /** Changes policies, pooling of value norms or budget at once; a smaller budget prunes at the next frame. */
+  configure(change: {
+    policy?: PolicyName;
+    pooling?: boolean;
+    budget?: Budget;
+    positions?: PositionPolicy;
+  }): void;
   /** Puts a frame into memory that still waits for its partner, as a still picture: at the end of a source. */
   flush(): Promise<void>;
   /** Empties memory and conversation. */

@@ -12,6 +12,7 @@ import type { Gpu } from './gpu/device';
 import { Ledger } from './gpu/ledger';
 import type { MemoryPlan } from './gpu/memory-plan';
 import { WeightPlan } from './gpu/weights';
+import { planRebase, Rebase } from './memory/rebase';
 import { Ring } from './memory/ring';
 import { planRing, type RingShape } from './memory/ring-shape';
 import { planDecoderWeights, readDecoderHyper } from './models/qwen2-vl';
@@ -31,6 +32,8 @@ export interface ModelOptions {
   readonly visualTokens: number;
   /** Room for text: pinned and dialogue. */
   readonly textTokens: number;
+  /** Rotary positions the model was trained on, if that is less than the context length its file states. */
+  readonly trainedPositions?: number;
   /** Largest frame given as RGB bytes, in pixels; 0 where all frames are VideoFrames. */
   readonly maxRgbPixels: number;
   /** `f32` computes and caches in full precision even where the device has `shader-f16`. */
@@ -46,6 +49,9 @@ export interface Model {
   readonly encoder: VisionEncoder;
   readonly decoder: Decoder;
   readonly ring: Ring;
+  /** Brings cached keys to new positions. */
+  readonly rebase: Rebase;
+  readonly trainedPositions: number;
   readonly tokenizer: Tokenizer;
   readonly conversation: ConversationPieces;
   /** Releases the buffers, not the device. */
@@ -57,6 +63,9 @@ const QUEUED_FRAMES = 8;
 
 /** Smallest prefill block, for questions on models with few tokens a frame. */
 const MIN_BLOCK_TOKENS = 64;
+
+/** Fewest trained positions beside those of a frame's rows or columns: a short conversation. */
+const MIN_TEXT_POSITIONS = 64;
 
 /** Tallest source frame taken in, after cropping: 4K held upright. */
 const MAX_SOURCE_ROWS = 4096;
@@ -98,6 +107,7 @@ async function build(
     visionHyper.patchSize,
     visionHyper.mergeSize,
   );
+  const trainedPositions = positionRange(options.trainedPositions ?? hyper.contextLength, hyper, grid);
   const ringShape: RingShape = {
     layers: hyper.layers,
     kvHeads: hyper.kvHeads,
@@ -125,6 +135,7 @@ async function build(
     ...visionWeights.specs,
     ...planDecoder(hyper, blockTokens, ringShape.capacity, gpu.kernels),
     ...planRing(ringShape),
+    ...planRebase(ringShape),
     ...planVision(visionHyper, grid),
     ...planFrames(frameOptions),
   ];
@@ -141,7 +152,7 @@ async function build(
     await visionWeights.upload(device, ledger, advance);
     await textWeights.upload(device, ledger, advance);
     options.onProgress({ stage: 'shaders', fraction: WEIGHTS_SHARE, bytesDone, bytesTotal });
-    const [frames, encoder, decoder, ring] = await Promise.all([
+    const [frames, encoder, decoder, ring, rebase] = await Promise.all([
       FrameInput.create(gpu, ledger, frameOptions),
       VisionEncoder.create(gpu, ledger, {
         hyper: visionHyper,
@@ -153,6 +164,7 @@ async function build(
       }),
       Decoder.create(gpu, ledger, { hyper, weights: decoderWeights, ring: ringShape, blockTokens, matmul }),
       Ring.create(gpu, ledger, ringShape, options.visualTokens),
+      Rebase.create(gpu, ledger, ringShape, hyper),
     ]);
     options.onProgress({ stage: 'ready', fraction: 1, bytesDone, bytesTotal });
     return {
@@ -163,6 +175,8 @@ async function build(
       encoder,
       decoder,
       ring,
+      rebase,
+      trainedPositions,
       tokenizer,
       conversation,
       dispose: () => ledger.dispose(),
@@ -179,6 +193,15 @@ function readTokenizer(file: ModelFile, { vocab }: DecoderHyper): Tokenizer {
   if (tokenizer.size <= vocab) return tokenizer;
   throw new ModelFormatError(
     `${file.source.name}: its tokenizer has ${tokenizer.size} tokens, but only ${vocab} of them have an embedding; it was put together from two models, or damaged. Download it again, or a file that somebody else converted.`,
+  );
+}
+
+/** @throws InvalidInputError when a frame and a short conversation would not fit into `wanted` positions. */
+function positionRange(wanted: number, { contextLength }: DecoderHyper, grid: FrameGrid): number {
+  const least = MIN_TEXT_POSITIONS + 2 * Math.max(grid.tokenRows, grid.tokenCols);
+  if (Number.isInteger(wanted) && wanted >= least) return Math.min(wanted, contextLength);
+  throw new InvalidInputError(
+    `The model is said to be trained on ${wanted} positions; it must be a whole number of at least ${least} for frames of this size.`,
   );
 }
 

@@ -3,9 +3,10 @@
 
 import type { RgbFrame, Sampling } from './contract';
 import { STEPS_IN_FLIGHT } from './decoder/buffers';
-import { framePositions, type Position, textPositions } from './decoder/rotary';
+import { textPositions } from './decoder/rotary';
 import { InvalidInputError } from './errors';
 import { submit } from './gpu/program';
+import { Positions } from './memory/positions';
 import type { Model } from './model';
 
 /** An image or video: its temporal patches, and its rows and columns of visual tokens. */
@@ -99,15 +100,21 @@ export function seeFrames(model: Model, runs: readonly PromptRun[], frames: read
  */
 export async function runPrompt(model: Model, runs: readonly PromptRun[], see: See): Promise<PromptEnd> {
   const { decoder, ring, gpu } = model;
+  const positions = new Positions(model.trainedPositions);
   const blocks = [...promptBlocks(runs, decoder.blockTokens)];
   ring.reset();
   let firstId = -1;
-  for (const [index, { visual, ...block }] of blocks.entries()) {
+  for (const [index, block] of blocks.entries()) {
+    const { ids, visual } = block;
     const before = visual && see(visual.index, visual.time);
     const final = index === blocks.length - 1;
+    const tokens = ids ? ids.length : visual.run.rows * visual.run.columns;
+    const place = ring.allocate('pinned', tokens);
+    if (visual?.time === 0) positions.openVideo(place.firstSeq, visual.run.rows, visual.run.columns);
     const record = decoder.prefill({
-      ...block,
-      place: ring.allocate('pinned', block.positions.length),
+      ids,
+      positions: ids ? positions.text(place.firstSeq, tokens) : positions.frame(visual.time),
+      place,
       choice: final ? { sampling: GREEDY, draw: 0 } : undefined,
     });
     const both = (pass: GPUComputePassEncoder) => {
@@ -117,35 +124,27 @@ export async function runPrompt(model: Model, runs: readonly PromptRun[], see: S
     if (final) firstId = await decoder.submitSampled('prompt', both);
     else submit(gpu.device, 'prompt', both);
   }
-  const highest = blocks.flatMap(({ positions }) => positions.flat()).reduce((a, b) => Math.max(a, b), -1);
-  return { firstId, nextPosition: highest + 1 };
+  return { firstId, nextPosition: positions.next };
 }
 
-interface PromptBlock {
-  readonly ids?: readonly number[];
-  readonly positions: readonly Position[];
-  readonly visual?: { readonly index: number; readonly time: number };
-}
+/** Text, or a temporal patch of the image or video with that index. */
+type PromptBlock =
+  | { readonly ids: readonly number[]; readonly visual?: undefined }
+  | {
+      readonly ids?: undefined;
+      readonly visual: { readonly run: VisualRun; readonly index: number; readonly time: number };
+    };
 
-/** Blocks of at most `blockTokens`, with positions as transformers' get_rope_index gives them. */
+/** Blocks of at most `blockTokens`. */
 function* promptBlocks(runs: readonly PromptRun[], blockTokens: number): Generator<PromptBlock> {
-  let position = 0;
   let index = 0;
   for (const run of runs) {
     if (run.kind === 'text') {
       for (let at = 0; at < run.ids.length; at += blockTokens) {
-        const ids = run.ids.slice(at, at + blockTokens);
-        yield { ids, positions: textPositions(position + at, ids.length) };
+        yield { ids: run.ids.slice(at, at + blockTokens) };
       }
-      position += run.ids.length;
     } else {
-      for (let time = 0; time < run.time; time++) {
-        yield {
-          positions: framePositions(position, time, run.rows, run.columns),
-          visual: { index, time },
-        };
-      }
-      position += Math.max(run.time, run.rows, run.columns);
+      for (let time = 0; time < run.time; time++) yield { visual: { run, index, time } };
       index++;
     }
   }

@@ -5,6 +5,7 @@
 //
 // The opening is pinned, frames are the ring's visual tokens, the rest is dialogue.
 
+import { Context } from './context';
 import type {
   AskOptions,
   Budget,
@@ -12,19 +13,17 @@ import type {
   LoadProgress,
   MemoryReport,
   PolicyName,
+  PositionPolicy,
   Sampling,
   Session,
   WatchResult,
 } from './contract';
 import { generate } from './decoder/generate';
-import { framePositions, textPositions } from './decoder/rotary';
-import { Dialogue, type SeqRange } from './dialogue';
 import { DeviceLostError, type EngineError, InvalidInputError } from './errors';
 import { FrameQueue } from './frame-queue';
 import type { ByteSource } from './gguf/byte-source';
 import { checkVideoFrames, openDevice } from './gpu/device';
 import { submit } from './gpu/program';
-import type { Allocation, Region } from './memory/ring';
 import { bytesPerToken } from './memory/ring-shape';
 import { loadModel, type Model } from './model';
 import { StageClock } from './stage-clock';
@@ -44,11 +43,14 @@ export interface SessionOptions {
     /** Whether value norms are pooled over neighbouring patches; false if left out. */
     readonly pooling?: boolean;
     readonly budget?: Budget;
+    readonly positions?: PositionPolicy;
     /** Most visual tokens any later budget may allow; the ring is allocated for so many. */
     readonly capacityTokens?: number;
     /** Room for text, pinned and dialogue. */
     readonly textTokens?: number;
   };
+  /** Rotary positions the model was trained on; the context length its file states if left out, and at most that. */
+  readonly trainedPositions?: number;
   /** Largest frame given as RGB bytes, in pixels. */
   readonly maxRgbPixels?: number;
   readonly precision?: 'f32' | 'f16';
@@ -97,24 +99,13 @@ function checkSampling(sampling: Sampling): Sampling {
   return sampling;
 }
 
-/** Consecutive frames: a video of its own within the conversation. */
-interface Segment {
-  /** Position of its first frame. */
-  readonly start: number;
-  /** Temporal patches so far. */
-  time: number;
-}
-
 class StreamSession implements Session {
   readonly #model: Model;
   readonly #pieces: ConversationPieces;
+  readonly #context: Context;
   readonly #queue: FrameQueue;
   readonly #timeline = new Timeline();
-  readonly #dialogue = new Dialogue();
   readonly #clock: StageClock;
-  /** The video now open, if the last thing in memory is a frame or a vision start. */
-  #segment: Segment | undefined;
-  #nextPosition = 0;
   #framesSeen = 0;
   /** How often memory was emptied: a turn taken for a frame of one memory must not take one of the next. */
   #memories = 0;
@@ -125,7 +116,8 @@ class StreamSession implements Session {
     this.#pieces = model.conversation;
     this.#queue = new FrameQueue(model.frames);
     this.#clock = new StageClock(model.gpu.device.queue);
-    model.ring.configure({ policy: memory?.policy, pooling: memory?.pooling, budget: memory?.budget });
+    this.#context = new Context(model);
+    this.configure(memory ?? {});
     this.#open();
     void model.gpu.failure.then((error) => {
       this.#fail(error);
@@ -170,6 +162,7 @@ class StreamSession implements Session {
   memory(): MemoryReport {
     const { ring, ledger } = this.#model;
     const { pinned, visual, dialogue } = ring.counts;
+    const { positions } = this.#context;
     return {
       policy: ring.policy,
       budgetTokens: ring.budget,
@@ -182,6 +175,10 @@ class StreamSession implements Session {
       gpuBytes: ledger.bytes,
       gpuBytesByPurpose: ledger.bytesByPurpose,
       prunes: ring.prunes,
+      positions: positions.policy,
+      newestPosition: positions.next - 1,
+      trainedPositions: positions.range,
+      rebases: positions.rebases,
       framesSeen: this.#framesSeen,
       framesDropped: this.#queue.dropped,
       queued: this.#queue.length,
@@ -190,8 +187,9 @@ class StreamSession implements Session {
     };
   }
 
-  configure(change: { policy?: PolicyName; pooling?: boolean; budget?: Budget }): void {
+  configure({ positions, ...change }: Parameters<Session['configure']>[0]): void {
     this.#model.ring.configure(change);
+    if (positions) this.#context.positions.policy = positions;
   }
 
   async flush(): Promise<void> {
@@ -206,8 +204,7 @@ class StreamSession implements Session {
     this.#framesSeen = 0;
     const release = await this.#timeline.enter();
     try {
-      this.#model.ring.reset();
-      this.#dialogue.clear();
+      this.#context.clear();
       this.#newestTimestampMs = -1;
       this.#open();
     } finally {
@@ -228,9 +225,8 @@ class StreamSession implements Session {
 
   /** Pins what stands before the first frame. */
   #open(): void {
-    this.#nextPosition = 0;
-    this.#prefillText('pinned', this.#special(this.#pieces.opening));
-    this.#segment = { start: this.#nextPosition, time: 0 };
+    this.#context.text('pinned', this.#special(this.#pieces.opening));
+    this.#context.openVideo();
   }
 
   /** Ingests one pair when its turn comes; the pair may have been dropped by then. */
@@ -268,25 +264,22 @@ class StreamSession implements Session {
 
   /** Encodes and prefills one temporal patch, pruning first where the budget asks for it. */
   async #ingest(slot: number): Promise<void> {
-    const { ring, decoder, encoder, grid, gpu } = this.#model;
+    const { decoder, encoder, gpu } = this.#model;
+    const context = this.#context;
+    const opening = context.positions.inVideo ? [] : this.#special(this.#pieces.beforeFrames);
     const pruned = this.#clock.start('prune');
-    if (ring.makeRoom()) void pruned();
-    if (!this.#segment) {
-      const range = this.#prefillText('dialogue', this.#special(this.#pieces.beforeFrames));
-      this.#dialogue.openFrames(range);
-      this.#segment = { start: this.#nextPosition, time: 0 };
+    if (context.makeFrameRoom(opening.length)) void pruned();
+    if (!context.positions.inVideo) {
+      context.dialogue.openFrames(context.text('dialogue', opening));
+      context.openVideo();
     }
-    const { start, time } = this.#segment;
-    const place = ring.allocate('visual', grid.tokens);
-    this.#segment.time++;
-    this.#nextPosition = start + Math.max(time, grid.tokenRows - 1, grid.tokenCols - 1) + 1;
+    const frame = context.frame();
 
     const encoded = this.#clock.start('encode');
     submit(gpu.device, 'encode', (pass) => encoder.record(pass, slot));
     void encoded();
     const prefilled = this.#clock.start('prefill');
-    const positions = framePositions(start, time, grid.tokenRows, grid.tokenCols);
-    submit(gpu.device, 'prefill frame', decoder.prefill({ positions, place }));
+    submit(gpu.device, 'prefill frame', decoder.prefill(frame));
     await this.#timeline.unlessFailed(prefilled());
   }
 
@@ -295,18 +288,20 @@ class StreamSession implements Session {
     { signal, remember = true, ...options }: AskOptions,
   ): AsyncGenerator<string, void> {
     const { ring, decoder, tokenizer } = this.#model;
+    const context = this.#context;
     const sampling = checkSampling({ ...DEFAULT_SAMPLING, ...options.sampling });
-    const closing = this.#segment ? this.#special(this.#pieces.afterFrames) : [];
+    const watching = context.positions.inVideo;
+    const closing = watching ? this.#special(this.#pieces.afterFrames) : [];
     const question = [...tokenizer.encodeUserText(text), ...this.#special(this.#pieces.afterQuestion)];
     const afterAnswer = this.#special(this.#pieces.afterAnswer);
     const markers = closing.length + afterAnswer.length + this.#special(this.#pieces.beforeFrames).length;
-    const limit = this.#makeTextRoom(question.length + markers, sampling.maxTokens);
+    const limit = context.makeTextRoom(question.length + markers, sampling.maxTokens);
 
-    const before = { seq: ring.nextSeq, position: this.#nextPosition };
-    const closed = this.#prefillText('dialogue', closing);
+    const before = ring.nextSeq;
+    const closed = context.text('dialogue', closing);
     const first = ring.nextSeq;
     const asked = performance.now();
-    const firstId = await this.#timeline.unlessFailed(this.#prefillSampled(question, sampling));
+    const firstId = await this.#timeline.unlessFailed(context.question(question, sampling));
     const answered = performance.now();
     this.#clock.record('question', answered - asked);
     const stream = new TextStream(tokenizer);
@@ -314,8 +309,7 @@ class StreamSession implements Session {
       {
         decoder,
         firstId,
-        position: this.#nextPosition,
-        place: () => ring.allocate('dialogue', 1),
+        next: () => context.answerToken(),
         sampling,
         limit,
         isEnd: (id) => tokenizer.eosTokenIds.has(id),
@@ -324,18 +318,14 @@ class StreamSession implements Session {
       ({ ids, cached }) => {
         this.#clock.record('decode', (performance.now() - answered) / Math.max(1, cached));
         if (!remember) {
-          ring.rollback(ring.nextSeq - before.seq);
-          this.#nextPosition = before.position;
+          context.rollback(ring.nextSeq - before);
           return;
         }
         // Steps past the answer's end are taken back; tokens never fed through a step go in with what follows.
-        if (cached > ids.length) ring.rollback(cached - ids.length);
-        const kept = Math.min(cached, ids.length);
-        this.#nextPosition += kept;
-        this.#prefillText('dialogue', [...ids.slice(kept), ...afterAnswer]);
-        if (this.#segment) this.#dialogue.closeFrames(closed);
-        this.#segment = undefined;
-        this.#dialogue.addTurn({ first, end: ring.nextSeq });
+        context.rollback(Math.max(0, cached - ids.length));
+        context.text('dialogue', [...ids.slice(cached), ...afterAnswer]);
+        if (watching) context.dialogue.closeFrames(closed);
+        context.dialogue.addTurn({ first, end: ring.nextSeq });
       },
     );
     for await (const id of generated) {
@@ -347,64 +337,7 @@ class StreamSession implements Session {
     if (rest) yield rest;
   }
 
-  /**
-   * Lets go of the oldest turns until `needed` tokens fit, and after them an answer of `longest`; of a longer
-   * one, as much as a quarter of the dialogue's share.
-   * @returns how long the answer may get.
-   */
-  #makeTextRoom(needed: number, longest: number): number {
-    const { ring } = this.#model;
-    const possible = ring.textRoom + this.#dialogue.releasable - needed;
-    if (possible < 1) {
-      throw new InvalidInputError(
-        `The question is ${needed} tokens long, but only ${possible + needed} fit. Ask in fewer words.`,
-      );
-    }
-    const share = ring.textRoom + ring.counts.dialogue;
-    const wanted = Math.min(longest, possible, Math.ceil(share / 4));
-    while (ring.textRoom < needed + wanted) {
-      const ranges = this.#dialogue.dropOldest();
-      if (ranges.length === 0) break;
-      for (const { first, end } of ranges) ring.dropDialogue(first, end);
-    }
-    return Math.min(longest, ring.textRoom - needed);
-  }
-
   #special(piece: string): number[] {
     return this.#model.tokenizer.encode(piece, { parseSpecial: true });
-  }
-
-  /** Prefills text, in blocks; nothing is sampled. */
-  #prefillText(region: Region, ids: readonly number[]): SeqRange {
-    const { decoder, gpu, ring } = this.#model;
-    const first = ring.nextSeq;
-    for (const block of this.#textBlocks(region, ids)) {
-      submit(gpu.device, 'prefill text', decoder.prefill(block));
-    }
-    return { first, end: ring.nextSeq };
-  }
-
-  /** Prefills a question and samples the answer's first token. */
-  async #prefillSampled(ids: readonly number[], sampling: Sampling): Promise<number> {
-    const { decoder, gpu } = this.#model;
-    const blocks = [...this.#textBlocks('dialogue', ids)];
-    const last = blocks.pop()!;
-    for (const block of blocks) submit(gpu.device, 'prefill question', decoder.prefill(block));
-    return decoder.submitSampled(
-      'prefill question',
-      decoder.prefill({ ...last, choice: { sampling, draw: 0 } }),
-    );
-  }
-
-  /** Allocates text and cuts it into blocks the decoder can take, advancing the position. */
-  *#textBlocks(region: Region, ids: readonly number[]) {
-    const { decoder, ring } = this.#model;
-    for (let at = 0; at < ids.length; at += decoder.blockTokens) {
-      const block = ids.slice(at, at + decoder.blockTokens);
-      const place: Allocation = ring.allocate(region, block.length);
-      const positions = textPositions(this.#nextPosition, block.length);
-      this.#nextPosition += block.length;
-      yield { ids: block, positions, place };
-    }
   }
 }

@@ -81,6 +81,7 @@ export class EngineControl extends Store<EngineState> {
         policy,
         budgetTokens: tokensOfFrames(budgetFrames, card),
         capacityTokens: tokensOfFrames(capacityFrames, card),
+        trainedPositions: card.trainedPositions,
       });
       // With the clip at hand, nothing is requested from the network once the page is ready.
       await this.#demoClip.catch(() => null);

@@ -23,4 +23,6 @@ test('completes a card and names a wrong field', () => {
   const card = { name: 'Toy', frameWidth: 112, frameHeight: 112, framesPerSecond: 2 };
   expect(parseModelCard(card)).toMatchObject({ suggestedQuestions: [], demoClip: null });
   expect(() => parseModelCard({ ...card, framesPerSecond: 0 })).toThrow('framesPerSecond');
+  expect(parseModelCard({ ...card, trainedPositions: 256 }).trainedPositions).toBe(256);
+  expect(() => parseModelCard({ ...card, trainedPositions: 'many' })).toThrow('trainedPositions');
 });

@@ -11,6 +11,8 @@ export interface ModelCard {
   readonly frameHeight: number;
   /** Rate at which the model was made to watch. */
   readonly framesPerSecond: number;
+  /** Rotary positions it was trained on, if that is less than its file states. */
+  readonly trainedPositions?: number;
   readonly suggestedQuestions: readonly string[];
   /** The demo clip's address, relative to the page. */
   readonly demoClip: string | null;
@@ -62,6 +64,7 @@ export function parseModelCard(json: unknown): ModelCard {
     frameWidth: positive('frameWidth'),
     frameHeight: positive('frameHeight'),
     framesPerSecond: positive('framesPerSecond'),
+    trainedPositions: 'trainedPositions' in card ? positive('trainedPositions') : undefined,
     suggestedQuestions: questions.filter((question) => typeof question === 'string'),
     demoClip: typeof card.demoClip === 'string' ? card.demoClip : null,
   };

@@ -3,16 +3,14 @@
 
 import { STEPS_IN_FLIGHT } from './buffers';
 import type { Choice, Decoder, Place } from './decoder';
-import { textPositions } from './rotary';
+import type { Position } from './rotary';
 
 export interface GenerateOptions {
   readonly decoder: Decoder;
   /** Token already sampled from the prompt; the first of the answer. */
   readonly firstId: number;
-  /** Position that token takes. */
-  readonly position: number;
-  /** Hands out the next slot of the ring. */
-  readonly place: () => Place;
+  /** Hands out the next slot of the ring, and the position of the token that takes it. */
+  readonly next: () => { readonly place: Place; readonly position: Position };
   readonly sampling: Choice['sampling'];
   /** Most tokens to yield. */
   readonly limit: number;
@@ -34,16 +32,16 @@ export interface Generated {
  * `onEnd` is called once nothing is in flight any more.
  */
 export async function* generate(
-  { decoder, firstId, position, place, sampling, limit, isEnd, signal }: GenerateOptions,
+  { decoder, firstId, next, sampling, limit, isEnd, signal }: GenerateOptions,
   onEnd: (generated: Generated) => void,
 ): AsyncGenerator<number, void> {
   const ids: number[] = [];
   const inFlight: Promise<number>[] = [];
   let cached = 0;
   const submit = () => {
-    const [at] = textPositions(position + cached, 1);
     cached++;
-    const step = decoder.decode(at!, place(), { sampling, draw: cached });
+    const { place, position } = next();
+    const step = decoder.decode(position, place, { sampling, draw: cached });
     // It may fail while nobody is looking; whoever reads it learns of it.
     step.catch(() => {});
     inFlight.push(step);
@@ -54,9 +52,9 @@ export async function* generate(
       while (inFlight.length < STEPS_IN_FLIGHT && cached + 1 < limit) submit();
       ids.push(id);
       yield id;
-      const next = inFlight.shift();
-      if (!next) break;
-      id = await next;
+      const read = inFlight.shift();
+      if (!read) break;
+      id = await read;
     }
   } finally {
     await Promise.allSettled(inFlight);

@@ -9,6 +9,8 @@ export interface DecoderHyper {
   readonly headDim: number;
   readonly ffnWidth: number;
   readonly vocab: number;
+  /** Positions the file says it was made for. */
+  readonly contextLength: number;
   readonly normEpsilon: number;
   readonly ropeTheta: number;
   /** Rotary pairs turned by time, height and width; they sum to `headDim / 2`. */

@@ -6,6 +6,11 @@ import type { DecoderHyper } from './hyper';
 /** A token's place in time and on the frame. Text has all three equal. */
 export type Position = readonly [time: number, height: number, width: number];
 
+/** Radians that a rotary pair turns a position. */
+export function rotaryFrequency(pair: number, pairs: number, ropeTheta: number): number {
+  return ropeTheta ** (-pair / pairs);
+}
+
 /**
  * Cosine and sine of every rotary pair.
  * @returns `[tokens, headDim / 2, 2]`
@@ -18,7 +23,7 @@ export function rotaryTable(
   const [time, height] = ropeSections;
   const table = new Float32Array(positions.length * headDim);
   for (let pair = 0; pair < pairs; pair++) {
-    const frequency = ropeTheta ** (-pair / pairs);
+    const frequency = rotaryFrequency(pair, pairs, ropeTheta);
     const axis = pair < time ? 0 : pair < time + height ? 1 : 2;
     for (let token = 0; token < positions.length; token++) {
       const angle = positions[token]![axis] * frequency;

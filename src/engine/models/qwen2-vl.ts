@@ -33,6 +33,7 @@ export function readDecoderHyper(file: ModelFile): DecoderHyper {
     headDim: width / heads,
     ffnWidth: metadata.number('qwen2vl.feed_forward_length'),
     vocab: tensors.get('token_embd.weight')?.rows ?? metadata.strings('tokenizer.ggml.tokens').length,
+    contextLength: metadata.number('qwen2vl.context_length'),
     normEpsilon: metadata.number('qwen2vl.attention.layer_norm_rms_epsilon'),
     ropeTheta: metadata.number('qwen2vl.rope.freq_base'),
     ropeSections: [sections[0] ?? 0, sections[1] ?? 0, sections[2] ?? 0],

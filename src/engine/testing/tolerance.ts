@@ -8,6 +8,10 @@ export const TOLERANCE = {
   kernelF16: 1e-2,
   /** Attention over half-precision keys and values. */
   attentionF16Cache: 2e-3,
+  /** A key of components up to 1, turned to other positions a few times: angles are exact to 10^-4. */
+  rebasedKeysF32: 1e-4,
+  /** The same in halves, rounded again at each turn: 2^-11 of components up to 1.4, a few times. */
+  rebasedKeysF16: 4e-3,
   /** Visual tokens against transformers in f32, through every block of the encoder. */
   visualTokensF32: 1e-3,
   /** Last-position logits against transformers in f32, keys and values cached in f32. */

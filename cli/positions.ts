@@ -1,0 +1,16 @@
+// The choice of position policy, as commands that watch a stream offer it.
+
+import type { PositionPolicy } from '../src/engine/contract';
+import type { Arguments, Option } from './command';
+
+const NAMES: readonly PositionPolicy[] = ['absolute', 'rebased'];
+
+export const POSITIONS_OPTION: Option = {
+  value: 'NAME',
+  help: `Rotary positions of a long stream: ${NAMES.join(' or ')}, i.e. brought back before they pass the trained range (rebased).`,
+};
+
+/** @throws UsageError when it is none of the names. */
+export function positionsOf(args: Arguments): PositionPolicy | undefined {
+  return args.choice('positions', NAMES);
+}

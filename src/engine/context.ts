@@ -1,0 +1,142 @@
+// The decoder's context: all it can attend to. Every token comes in here, text and frames, and is given a slot of
+// the ring and a position; where there is no room, the oldest turns of the conversation go. Which tokens come when
+// is the session's to say.
+
+import type { Sampling } from './contract';
+import type { Block } from './decoder/decoder';
+import { Dialogue, type SeqRange } from './dialogue';
+import { InvalidInputError } from './errors';
+import { submit } from './gpu/program';
+import { Positions } from './memory/positions';
+import type { Region } from './memory/ring';
+import type { Model } from './model';
+
+export class Context {
+  readonly positions: Positions;
+  readonly dialogue = new Dialogue();
+  readonly #model: Model;
+
+  constructor(model: Model) {
+    this.#model = model;
+    this.positions = new Positions(model.trainedPositions);
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#model.ring.reset();
+    this.dialogue.clear();
+    this.positions.clear();
+  }
+
+  /** Prefills text, in blocks; nothing is sampled. */
+  text(region: Region, ids: readonly number[]): SeqRange {
+    const { decoder, gpu, ring } = this.#model;
+    const first = ring.nextSeq;
+    this.#makePositions(ids.length);
+    for (const block of this.#blocks(region, ids)) {
+      submit(gpu.device, 'prefill text', decoder.prefill(block));
+    }
+    return { first, end: ring.nextSeq };
+  }
+
+  /** Prefills a question and samples the answer's first token. */
+  async question(ids: readonly number[], sampling: Sampling): Promise<number> {
+    const { decoder, gpu } = this.#model;
+    this.#makePositions(ids.length);
+    const blocks = [...this.#blocks('dialogue', ids)];
+    const last = blocks.pop()!;
+    for (const block of blocks) submit(gpu.device, 'prefill question', decoder.prefill(block));
+    return decoder.submitSampled(
+      'prefill question',
+      decoder.prefill({ ...last, choice: { sampling, draw: 0 } }),
+    );
+  }
+
+  /** Slot and position of the answer's next token. */
+  answerToken() {
+    this.#makePositions(1);
+    const place = this.#model.ring.allocate('dialogue', 1);
+    return { place, position: this.positions.text(place.firstSeq, 1)[0]! };
+  }
+
+  /** Takes back the newest text tokens. */
+  rollback(tokens: number): void {
+    this.#model.ring.rollback(tokens);
+    this.positions.rollback(this.#model.ring.nextSeq);
+  }
+
+  /** Begins a video: frames from now on are of it. */
+  openVideo(): void {
+    const { ring, grid } = this.#model;
+    this.positions.openVideo(ring.nextSeq, grid.tokenRows, grid.tokenCols);
+  }
+
+  /** Slots and positions of one more frame of the open video; its embeddings are the encoder's to leave. */
+  frame(): Block {
+    const { ring, grid } = this.#model;
+    const place = ring.allocate('visual', grid.tokens);
+    return { place, positions: this.positions.frame(place.frame) };
+  }
+
+  /** Makes room for a frame after `opening` text tokens, in the ring as its policy says. @returns whether it pruned. */
+  makeFrameRoom(opening: number): boolean {
+    const { ring, grid } = this.#model;
+    const pruned = ring.makeRoom();
+    this.#dropTurns(opening);
+    this.#makePositions(opening + Math.max(grid.tokenRows, grid.tokenCols));
+    return pruned;
+  }
+
+  /**
+   * Lets go of the oldest turns until `needed` tokens fit, and after them an answer of `longest`; of a longer
+   * one, as much as a quarter of the dialogue's share.
+   * @returns how long the answer may get.
+   * @throws InvalidInputError when `needed` never fit.
+   */
+  makeTextRoom(needed: number, longest: number): number {
+    const possible = this.#textRoom + this.dialogue.releasable - needed;
+    if (possible < 1) {
+      throw new InvalidInputError(
+        `The question is ${needed} tokens long, but only ${possible + needed} fit. Ask in fewer words.`,
+      );
+    }
+    const share = this.#textRoom + this.#model.ring.counts.dialogue;
+    const wanted = Math.min(longest, possible, Math.ceil(share / 4));
+    this.#dropTurns(needed + wanted);
+    // At once, so that it need not be in the middle of the answer.
+    this.#makePositions(needed + wanted);
+    return Math.min(longest, this.#textRoom - needed);
+  }
+
+  /** Text tokens there is still room for, in slots and in positions. */
+  get #textRoom(): number {
+    return Math.min(this.#model.ring.textRoom, this.positions.textRoom);
+  }
+
+  /** Lets go of the oldest turns until there is room for `needed` text tokens, or none is left. */
+  #dropTurns(needed: number): void {
+    while (this.#textRoom < needed) {
+      const ranges = this.dialogue.dropOldest();
+      if (ranges.length === 0) return;
+      for (const { first, end } of ranges) {
+        this.#model.ring.dropDialogue(first, end);
+        this.positions.drop(first, end);
+      }
+    }
+  }
+
+  /** Rebases the keys held where the next `count` positions would pass the trained range. */
+  #makePositions(count: number): void {
+    this.#model.rebase.submit(this.positions.makeRoom(count), this.#model.ring.nextSeq);
+  }
+
+  /** Allocates text and cuts it into blocks the decoder can take. */
+  *#blocks(region: Region, ids: readonly number[]): Generator<Block> {
+    const { decoder, ring } = this.#model;
+    for (let at = 0; at < ids.length; at += decoder.blockTokens) {
+      const block = ids.slice(at, at + decoder.blockTokens);
+      const place = ring.allocate(region, block.length);
+      yield { ids: block, positions: this.positions.text(place.firstSeq, block.length), place };
+    }
+  }
+}

@@ -1,0 +1,235 @@
+// Which rotary position every token of a stream takes, and how an endless stream stays within the range that its
+// model was trained on. Bookkeeping over sequence and frame numbers; `rebase.ts` turns the cached keys.
+//
+// A stream is a row of segments, one behind the other. Text takes a position a token. A video, consecutive
+// frames, takes positions as Qwen2-VL lays it out (M-RoPE, arXiv 2409.12191): the token of frame f stands at
+//
+//   time    start + max(0, f − zero)        row    start + row        column    start + column
+//
+// and what follows stands behind the largest of them. `zero` is the video's first frame, until seconds are cut.
+
+import type { PositionPolicy } from '../contract';
+import { framePositions, type Position, textPositions } from '../decoder/rotary';
+
+/** Text with sequence numbers first ≤ seq < end, the first of them at position `start`. */
+export interface TextSegment {
+  readonly kind: 'text';
+  readonly first: number;
+  readonly end: number;
+  readonly start: number;
+}
+
+/** A video from sequence number `first` on; its frames have numbers below `end`. */
+export interface VideoSegment {
+  readonly kind: 'video';
+  readonly first: number;
+  readonly start: number;
+  /** The frame whose time is `start`; those before it, if any is still held, share that time. */
+  readonly zero: number;
+  readonly end: number;
+  /** Rows and columns of a frame. */
+  readonly grid: readonly [rows: number, columns: number];
+}
+
+export type Segment = TextSegment | VideoSegment;
+
+/**
+ * How far a segment's tokens come down: text, rows and columns by `shift`, frame f's time by
+ * `shift` + max(0, f − zeroBefore) − max(0, f − zeroAfter).
+ */
+export interface Move {
+  /** Sequence number from which on it holds, up to the next move's. */
+  readonly first: number;
+  readonly shift: number;
+  readonly zeroBefore: number;
+  readonly zeroAfter: number;
+}
+
+/**
+ * A rebase: lays the segments out anew from position 0, with at most `most` positions if that can be, as if some
+ * seconds of the stream had not been.
+ * - Text keeps its words' order and distances. Text let go of takes no place, and videos with nothing between
+ *   them any more become one.
+ * - As many seconds as need be are cut from the oldest video, then from the next. What is still held of the cut
+ *   seconds gathers at the video's start. A video keeps as many positions as it has rows or columns, whichever
+ *   are more; they stand as they did to its start.
+ *
+ * So what opens the stream never moves, order is kept, and nothing moves up. A token that has gathered at the
+ * start goes no further back, hence a key is turned a few times, not once for every rebase of an endless stream.
+ *
+ * @returns the new segments, and a move for each of the old.
+ */
+export function rebase(
+  segments: readonly Segment[],
+  most: number,
+): { readonly segments: Segment[]; readonly moves: Move[] } {
+  const joined: Segment[] = [];
+  const home: number[] = [];
+  for (const segment of segments) {
+    const last = joined.at(-1);
+    if (last?.kind === 'video' && segment.kind === 'video') joined[joined.length - 1] = join(last, segment);
+    else joined.push(segment);
+    home.push(joined.length - 1);
+  }
+  let excess = joined.reduce((sum, segment) => sum + extent(segment), 0) - most;
+  let start = 0;
+  const laid = joined.map((segment): Segment => {
+    let placed: Segment = { ...segment, start };
+    if (placed.kind === 'video') {
+      const { zero, end, grid } = placed;
+      const cut = Math.max(0, Math.min(excess, end - zero - Math.max(...grid)));
+      placed = { ...placed, zero: zero + cut };
+      excess -= cut;
+    }
+    start += extent(placed);
+    return placed;
+  });
+  const moves = segments.map((before, i): Move => {
+    const after = laid[home[i]!]!;
+    return {
+      first: before.first,
+      shift: before.start - after.start,
+      zeroBefore: before.kind === 'video' ? before.zero : 0,
+      zeroAfter: after.kind === 'video' ? after.zero : 0,
+    };
+  });
+  return { segments: laid, moves };
+}
+
+/** One video of two: seconds already cut from the second lie before those of the first that are left. */
+function join(older: VideoSegment, newer: VideoSegment): VideoSegment {
+  return { ...older, zero: newer.zero - (older.end - older.zero), end: newer.end };
+}
+
+/** Positions a segment takes. */
+function extent(segment: Segment): number {
+  if (segment.kind === 'text') return segment.end - segment.first;
+  const seconds = segment.end - segment.zero;
+  return seconds === 0 ? 0 : Math.max(seconds, ...segment.grid);
+}
+
+/** The position behind all segments. */
+function behind(segments: readonly Segment[]): number {
+  const last = segments.at(-1);
+  return last ? last.start + extent(last) : 0;
+}
+
+/** The positions of one stream. Hands them out in the order of the tokens' sequence numbers. */
+export class Positions {
+  policy: PositionPolicy = 'rebased';
+  /** Positions the model was trained on: from 0 to below this. */
+  readonly range: number;
+  #segments: Segment[] = [];
+  #rebases = 0;
+
+  constructor(range: number) {
+    this.range = range;
+  }
+
+  /** The position that text would take now: behind all others. */
+  get next(): number {
+    return behind(this.#segments);
+  }
+
+  /** Whether what came last was a video, or the opening of one. */
+  get inVideo(): boolean {
+    return this.#segments.at(-1)?.kind === 'video';
+  }
+
+  /** Rebases that moved anything since the stream began. */
+  get rebases(): number {
+    return this.#rebases;
+  }
+
+  /**
+   * Text tokens for which rebases can make room, and for a video after them: as many positions as its frames have
+   * rows or columns, and one on which the next frame comes in before a second is cut.
+   */
+  get textRoom(): number {
+    if (this.policy === 'absolute') return Number.POSITIVE_INFINITY;
+    const least = rebase(this.#segments, 0).segments;
+    const newest = least.findLast(({ kind }) => kind === 'video') as VideoSegment | undefined;
+    return this.range - behind(least) - Math.max(0, ...(newest?.grid ?? [])) - 1;
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#segments = [];
+    this.#rebases = 0;
+  }
+
+  /** Positions of the next `count` tokens of text. */
+  text(firstSeq: number, count: number): Position[] {
+    const positions = textPositions(this.next, count);
+    const last = this.#segments.at(-1);
+    if (last?.kind === 'text' && last.end === firstSeq) {
+      this.#segments[this.#segments.length - 1] = { ...last, end: firstSeq + count };
+    } else if (count > 0) {
+      this.#segments.push({ kind: 'text', first: firstSeq, end: firstSeq + count, start: this.next });
+    }
+    return positions;
+  }
+
+  /** Begins a video; its frames follow. */
+  openVideo(firstSeq: number, rows: number, columns: number): void {
+    this.#segments.push({
+      kind: 'video',
+      first: firstSeq,
+      start: this.next,
+      zero: 0,
+      end: 0,
+      grid: [rows, columns],
+    });
+  }
+
+  /** Positions of the next frame of the video, row-major. Frames are numbered through the whole stream. */
+  frame(frame: number): Position[] {
+    const video = this.#segments.at(-1);
+    if (video?.kind !== 'video') throw new Error('A frame needs an open video');
+    const zero = video.zero === video.end ? frame : video.zero;
+    this.#segments[this.#segments.length - 1] = { ...video, zero, end: frame + 1 };
+    return framePositions(video.start, frame - zero, ...video.grid);
+  }
+
+  /** Takes back the text with sequence numbers from `nextSeq` on. */
+  rollback(nextSeq: number): void {
+    this.#keepText(({ first, end }) => [[first, Math.min(end, nextSeq)]]);
+  }
+
+  /** Lets go of the text with first ≤ sequence number < end; a later rebase closes the gap. */
+  drop(firstSeq: number, endSeq: number): void {
+    this.#keepText(({ first, end }) => [
+      [first, Math.min(end, firstSeq)],
+      [Math.max(first, endSeq), end],
+    ]);
+  }
+
+  /**
+   * Rebases to half of the range where `count` more positions would pass its end. To be called before the tokens
+   * are given positions.
+   * @returns what the keys of all tokens so far need; nothing where none moves.
+   */
+  makeRoom(count: number): readonly Move[] {
+    if (this.policy === 'absolute' || this.next + count <= this.range) return [];
+    const rebased = rebase(this.#segments, Math.min(Math.floor(this.range / 2), this.range - count));
+    const moved = ({ shift, zeroBefore, zeroAfter }: Move) => shift !== 0 || zeroBefore !== zeroAfter;
+    if (!rebased.moves.some(moved)) return [];
+    this.#segments = rebased.segments;
+    this.#rebases++;
+    return rebased.moves;
+  }
+
+  /** Cuts every text down to those of its parts that are not empty. */
+  #keepText(parts: (text: TextSegment) => (readonly [first: number, end: number])[]): void {
+    this.#segments = this.#segments.flatMap((segment): Segment[] => {
+      if (segment.kind === 'video') return [segment];
+      const kept = parts(segment).filter(([first, end]) => first < end);
+      return kept.map(([first, end]) => ({
+        ...segment,
+        first,
+        end,
+        start: segment.start + first - segment.first,
+      }));
+    });
+  }
+}

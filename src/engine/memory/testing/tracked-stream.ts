@@ -1,0 +1,72 @@
+// A stream whose every token's position is known at any time: what Positions hands out, brought down as each move
+// says. The judge of what the kernel does to keys.
+
+import type { Position } from '../../decoder/rotary';
+import { type Move, Positions } from '../positions';
+
+export interface TrackedToken {
+  position: Position;
+  /** Undefined for text. */
+  readonly frame?: number;
+}
+
+export class TrackedStream {
+  readonly positions: Positions;
+  readonly grid: readonly [rows: number, columns: number];
+  /** By sequence number. */
+  readonly tokens = new Map<number, TrackedToken>();
+  seq = 0;
+  frames = 0;
+
+  constructor(range: number, grid: readonly [rows: number, columns: number]) {
+    this.positions = new Positions(range);
+    this.grid = grid;
+  }
+
+  text(count: number): Position[] {
+    return this.#put(this.positions.text(this.seq, count));
+  }
+
+  /** The next frame, of the open video or a new one. */
+  frame(): Position[] {
+    if (!this.positions.inVideo) this.positions.openVideo(this.seq, ...this.grid);
+    return this.#put(this.positions.frame(this.frames), this.frames++);
+  }
+
+  drop(first: number, end: number): void {
+    this.positions.drop(first, end);
+    for (let seq = first; seq < end; seq++) this.tokens.delete(seq);
+  }
+
+  makeRoom(count: number): readonly Move[] {
+    const moves = this.positions.makeRoom(count);
+    if (moves.length === 0) return moves;
+    const age = (frame: number, zero: number) => Math.max(0, frame - zero);
+    for (const [seq, token] of this.tokens) {
+      const move = moves.findLast(({ first }) => first <= seq);
+      if (!move) continue;
+      const { frame, position } = token;
+      const seconds = frame === undefined ? 0 : age(frame, move.zeroBefore) - age(frame, move.zeroAfter);
+      const [time, row, column] = position;
+      token.position = [time - move.shift - seconds, row - move.shift, column - move.shift];
+    }
+    return moves;
+  }
+
+  /** Time positions in order: of every text token, and of the first token of each frame. */
+  get times(): number[] {
+    const first = [...this.tokens].filter(
+      ([seq, { frame }]) => frame === undefined || this.tokens.get(seq - 1)?.frame !== frame,
+    );
+    return first.map(([, { position }]) => position[0]);
+  }
+
+  at(seq: number): Position {
+    return this.tokens.get(seq)!.position;
+  }
+
+  #put(positions: Position[], frame?: number): Position[] {
+    for (const position of positions) this.tokens.set(this.seq++, { position, frame });
+    return positions;
+  }
+}
