@@ -4,12 +4,18 @@
 
 import type { Sampling } from './contract';
 import type { Block } from './decoder/decoder';
-import { Dialogue, type SeqRange } from './dialogue';
+import { Dialogue, type Exchange, type SeqRange } from './dialogue';
 import { InvalidInputError } from './errors';
 import { submit } from './gpu/program';
-import { Positions } from './memory/positions';
+import { Positions, type PositionsState } from './memory/positions';
 import type { Region } from './memory/ring';
 import type { Model } from './model';
+
+/** What saving takes of a context besides the ring. Plain data. */
+export interface ContextState {
+  readonly dialogue: readonly Exchange[];
+  readonly positions: PositionsState;
+}
 
 export class Context {
   readonly positions: Positions;
@@ -26,6 +32,16 @@ export class Context {
     this.#model.ring.reset();
     this.dialogue.clear();
     this.positions.clear();
+  }
+
+  get state(): ContextState {
+    return { dialogue: this.dialogue.state, positions: this.positions.state };
+  }
+
+  /** Takes over a saved state; the ring is restored apart. */
+  restore({ dialogue, positions }: ContextState): void {
+    this.dialogue.restore(dialogue);
+    this.positions.restore(positions);
   }
 
   /** Prefills text, in blocks; nothing is sampled. */

@@ -25,7 +25,10 @@ export interface Sampling {
 export interface AskOptions {
   readonly signal?: AbortSignal;
   readonly sampling?: Partial<Sampling>;
-  /** False: once answered, question and answer are as if they had never been. True if left out. */
+  /**
+   * False: once answered, question and answer are as if they had never been, but for older turns that had to make
+   * room for them. True if left out.
+   */
   readonly remember?: boolean;
 }
 
@@ -117,6 +120,18 @@ export interface Session {
   flush(): Promise<void>;
   /** Empties memory and conversation. */
   forget(): Promise<void>;
+  /**
+   * Memory and conversation as bytes: `restore` goes on from them as if nothing had happened since, here or in
+   * another session of the same model and sizes. Takes its turn; frames that wait are not part of it.
+   * @throws OutOfMemoryError when there is no room for the bytes.
+   */
+  save(): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Replaces memory and conversation, policy and budget by saved ones; frames that wait are dropped.
+   * @throws SnapshotError when the bytes are damaged, from a newer Ringside, or of another model or other sizes;
+   *   memory is then as it was.
+   */
+  restore(snapshot: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Releases every GPU object. */
   dispose(): void;
 }

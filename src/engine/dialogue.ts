@@ -8,7 +8,7 @@ export interface SeqRange {
 }
 
 /** Turns with no frames between them, and the tokens that close the frames before and open those after. */
-interface Exchange {
+export interface Exchange {
   closing?: SeqRange;
   turns: SeqRange[];
   opening?: SeqRange;
@@ -35,6 +35,15 @@ export class Dialogue {
     this.#exchanges = [];
   }
 
+  /** All there is to save, oldest first. */
+  get state(): readonly Exchange[] {
+    return structuredClone(this.#exchanges);
+  }
+
+  restore(state: readonly Exchange[]): void {
+    this.#exchanges = structuredClone([...state]);
+  }
+
   /** Text that ended the frames; what follows are turns. */
   closeFrames(range: SeqRange): void {
     this.#exchanges.push({ closing: range, turns: [] });
@@ -53,12 +62,15 @@ export class Dialogue {
     if (last) last.opening = range;
   }
 
-  /** Takes the oldest turn out and returns all that goes with it; nothing where no turn is left. */
+  /**
+   * Takes the oldest turn out and returns all that goes with it; nothing where nothing can go. Markers whose
+   * turns have gone before (the question after them was not to be remembered) count as a turn.
+   */
   dropOldest(): SeqRange[] {
-    const index = this.#exchanges.findIndex(({ turns }) => turns.length > 0);
+    const index = this.#exchanges.findIndex(({ turns, opening }) => turns.length > 0 || opening);
     const exchange = this.#exchanges[index];
     if (!exchange) return [];
-    const dropped = [exchange.turns.shift()!];
+    const dropped = exchange.turns.splice(0, 1);
     if (exchange.turns.length === 0 && exchange.opening) {
       if (exchange.closing) dropped.push(exchange.closing);
       dropped.push(exchange.opening);

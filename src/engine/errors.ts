@@ -66,3 +66,10 @@ export class MemoryFullError extends EngineError {
     super('MemoryFullError', message, options);
   }
 }
+
+/** A saved memory cannot be restored: damaged, of another model or size, or from a newer Ringside. */
+export class SnapshotError extends EngineError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('SnapshotError', message, options);
+  }
+}

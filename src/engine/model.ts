@@ -7,6 +7,7 @@ import { Decoder } from './decoder/decoder';
 import type { DecoderHyper } from './decoder/hyper';
 import { InvalidInputError, ModelFormatError } from './errors';
 import type { ByteSource } from './gguf/byte-source';
+import { fingerprint } from './gguf/fingerprint';
 import { type ModelFile, openModelFile } from './gguf/model-file';
 import type { Gpu } from './gpu/device';
 import { Ledger } from './gpu/ledger';
@@ -15,6 +16,7 @@ import { WeightPlan } from './gpu/weights';
 import { planRebase, Rebase } from './memory/rebase';
 import { Ring } from './memory/ring';
 import { planRing, type RingShape } from './memory/ring-shape';
+import { planSnapshot } from './memory/snapshot';
 import { planDecoderWeights, readDecoderHyper } from './models/qwen2-vl';
 import { qwen2VlVisionHyper, qwen2VlVisionWeights } from './models/qwen2-vl-vision';
 import { type ConversationPieces, conversationPieces } from './text/chat-template';
@@ -42,6 +44,10 @@ export interface ModelOptions {
 }
 
 export interface Model {
+  /** As its file calls it. */
+  readonly name: string;
+  /** Of both files; see {@link fingerprint}. */
+  readonly fingerprint: string;
   readonly gpu: Gpu;
   readonly ledger: Ledger;
   readonly grid: FrameGrid;
@@ -136,6 +142,7 @@ async function build(
     ...planDecoder(hyper, blockTokens, ringShape.capacity, gpu.kernels),
     ...planRing(ringShape),
     ...planRebase(ringShape),
+    planSnapshot(),
     ...planVision(visionHyper, grid),
     ...planFrames(frameOptions),
   ];
@@ -152,7 +159,8 @@ async function build(
     await visionWeights.upload(device, ledger, advance);
     await textWeights.upload(device, ledger, advance);
     options.onProgress({ stage: 'shaders', fraction: WEIGHTS_SHARE, bytesDone, bytesTotal });
-    const [frames, encoder, decoder, ring, rebase] = await Promise.all([
+    const [print, frames, encoder, decoder, ring, rebase] = await Promise.all([
+      fingerprint([modelFile, mmprojFile]),
       FrameInput.create(gpu, ledger, frameOptions),
       VisionEncoder.create(gpu, ledger, {
         hyper: visionHyper,
@@ -168,6 +176,8 @@ async function build(
     ]);
     options.onProgress({ stage: 'ready', fraction: 1, bytesDone, bytesTotal });
     return {
+      name: modelFile.metadata.string('general.name', modelFile.source.name),
+      fingerprint: print,
       gpu,
       ledger,
       grid,

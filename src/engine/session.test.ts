@@ -1,64 +1,23 @@
 // The session on a small random checkpoint: its answers against whole prompts run at once, its memory over a
 // long stream, its conversation, its errors.
 
-import { afterEach, describe, expect, it } from 'vitest';
-import type { RgbFrame, Session } from './contract';
+import { describe, expect, it } from 'vitest';
 import { InvalidInputError, MemoryFullError } from './errors';
-import { openNodeGpu } from './gpu/node-gpu';
-import { randomFloats, testGpu } from './gpu/testing/harness';
+import { testGpu } from './gpu/testing/harness';
 import { loadModel } from './model';
 import { continueGreedily, type PromptRun, runPrompt, seeFrames } from './prompt';
-import { createSession, type SessionOptions } from './session';
 import { fixtureFiles } from './testing/fixtures';
-
-/** This one can only say printable ASCII: every token of its answers is a piece of text. */
-const FIXTURE = 'wllama';
-const FRAME = { width: 84, height: 56 };
-const TOKENS_PER_FRAME = 6;
-const ANSWER = 10;
-
-const sessions: Session[] = [];
-afterEach(() => {
-  for (const session of sessions.splice(0)) session.dispose();
-});
-
-async function open(memory: SessionOptions['memory'] = {}): Promise<Session> {
-  const session = await createSession({
-    gpu: await openNodeGpu(),
-    ...(await fixtureFiles(FIXTURE)),
-    frame: FRAME,
-    maxRgbPixels: FRAME.width * FRAME.height,
-    memory: { capacityTokens: 64 * TOKENS_PER_FRAME, textTokens: 512, ...memory },
-  });
-  sessions.push(session);
-  return session;
-}
-
-function frame(seed: number): RgbFrame {
-  const noise = randomFloats(FRAME.width * FRAME.height * 3, seed + 1);
-  return { ...FRAME, data: Uint8Array.from(noise, (v) => (v + 1) * 127) };
-}
-
-/** Watches temporal patches `first` … `first + count - 1` of an endless stream of noise. */
-async function watch(session: Session, first: number, count: number): Promise<void> {
-  for (let i = 2 * first; i < 2 * (first + count); i++) await session.watch(frame(i % 64), i * 500);
-}
-
-async function ask(
-  session: Session,
-  question: string,
-  stopAfter = Number.POSITIVE_INFINITY,
-): Promise<string> {
-  const stop = new AbortController();
-  let text = '';
-  let pieces = 0;
-  const options = { signal: stop.signal, sampling: { maxTokens: ANSWER } };
-  for await (const piece of session.ask(question, options)) {
-    text += piece;
-    if (++pieces >= stopAfter) stop.abort();
-  }
-  return text;
-}
+import {
+  ANSWER,
+  ask,
+  countCalls,
+  FIXTURE,
+  FRAME,
+  noiseFrame as frame,
+  openSmall as open,
+  TOKENS_PER_FRAME,
+  watch,
+} from './testing/small-session';
 
 /** Part of a whole prompt: text, token ids, or temporal patches of the stream. */
 type Segment = string | { readonly ids: readonly number[] } | readonly [first: number, count: number];
@@ -144,9 +103,7 @@ describe('answers are those of the whole prompt', () => {
     const opening: Segment[] = [OPENING, [0, 2], `<|vision_end|>${toAnswer('What is it?')}`];
     const first = await wholePrompt(opening);
     for (const question of ['Why?', 'What is it?']) {
-      let text = '';
-      const options = { remember: false, sampling: { maxTokens: ANSWER } };
-      for await (const piece of session.ask(question, options)) text += piece;
+      const text = await ask(session, question, undefined, false);
       if (question === 'What is it?') expect(text).toBe(first.text);
       expect(session.memory().dialogueTokens).toBe(before.dialogueTokens);
     }
@@ -336,25 +293,3 @@ it('sampling: the same seed says the same, other seeds other things', async () =
   expect(said[1]).toBe(said[0]);
   expect(new Set(said).size).toBeGreaterThan(1);
 });
-
-/** Counts buffers created and mappings asked for, on any device, until restored. */
-function countCalls() {
-  const createBuffer = GPUDevice.prototype.createBuffer;
-  const mapAsync = GPUBuffer.prototype.mapAsync;
-  const calls = { createBuffer: 0, mapAsync: 0 };
-  GPUDevice.prototype.createBuffer = function (descriptor) {
-    calls.createBuffer++;
-    return createBuffer.call(this, descriptor);
-  };
-  GPUBuffer.prototype.mapAsync = function (...parameters) {
-    calls.mapAsync++;
-    return mapAsync.apply(this, parameters);
-  };
-  const restore = () => {
-    GPUDevice.prototype.createBuffer = createBuffer;
-    GPUBuffer.prototype.mapAsync = mapAsync;
-  };
-  return Object.defineProperty(calls, 'restore', { value: restore, enumerable: false }) as typeof calls & {
-    restore: () => void;
-  };
-}

@@ -5,7 +5,7 @@
 //
 // The opening is pinned, frames are the ring's visual tokens, the rest is dialogue.
 
-import { Context } from './context';
+import { Context, type ContextState } from './context';
 import type {
   AskOptions,
   Budget,
@@ -14,11 +14,11 @@ import type {
   MemoryReport,
   PolicyName,
   PositionPolicy,
-  Sampling,
   Session,
   WatchResult,
 } from './contract';
 import { generate } from './decoder/generate';
+import { samplingOf } from './decoder/sampling';
 import { DeviceLostError, type EngineError, InvalidInputError } from './errors';
 import { FrameQueue } from './frame-queue';
 import type { ByteSource } from './gguf/byte-source';
@@ -26,6 +26,7 @@ import { checkVideoFrames, openDevice } from './gpu/device';
 import { submit } from './gpu/program';
 import { bytesPerToken } from './memory/ring-shape';
 import { loadModel, type Model } from './model';
+import { fittingSnapshot, putBack, takeSnapshot } from './session-snapshot';
 import { StageClock } from './stage-clock';
 import type { ConversationPieces } from './text/chat-template';
 import { TextStream } from './text/tokenizer';
@@ -59,7 +60,6 @@ export interface SessionOptions {
   readonly onFailed?: (error: EngineError) => void;
 }
 
-const DEFAULT_SAMPLING: Sampling = { temperature: 0, topK: 0, topP: 1, seed: 0, maxTokens: 128 };
 const DEFAULT_CAPACITY_TOKENS = 1024;
 const DEFAULT_TEXT_TOKENS = 1024;
 
@@ -85,18 +85,11 @@ export async function createSession(options: SessionOptions): Promise<Session> {
   }
 }
 
-/** @throws InvalidInputError naming the field that is out of range. */
-function checkSampling(sampling: Sampling): Sampling {
-  const { temperature, topK, topP, seed, maxTokens } = sampling;
-  const check = (name: string, value: number, good: boolean, range: string) => {
-    if (!good) throw new InvalidInputError(`The sampling's ${name} is ${value}; it must be ${range}.`);
-  };
-  check('temperature', temperature, temperature >= 0 && Number.isFinite(temperature), '0 or more');
-  check('topK', topK, Number.isInteger(topK) && topK >= 0, 'a whole number, 0 or more');
-  check('topP', topP, topP >= 0 && topP <= 1, 'from 0 to 1');
-  check('seed', seed, Number.isInteger(seed), 'a whole number');
-  check('maxTokens', maxTokens, Number.isInteger(maxTokens) && maxTokens >= 1, 'a whole number, 1 or more');
-  return sampling;
+/** What a snapshot holds of the session besides the ring. */
+interface SavedState {
+  readonly newestTimestampMs: number;
+  readonly framesSeen: number;
+  readonly context: ContextState;
 }
 
 class StreamSession implements Session {
@@ -150,10 +143,7 @@ class StreamSession implements Session {
       if (this.#model.ring.counts.visual === 0) await this.#ingestStill();
       yield* this.#answer(text, options);
     } catch (error) {
-      // A lost device shows first as a failed read; the loss itself is told a moment later.
-      await new Promise((resolve) => setTimeout(resolve));
-      this.#timeline.check();
-      throw error;
+      await this.#timeline.rethrow(error);
     } finally {
       release();
     }
@@ -210,6 +200,36 @@ class StreamSession implements Session {
     } finally {
       release();
     }
+  }
+
+  async save(): Promise<Uint8Array<ArrayBuffer>> {
+    const release = await this.#timeline.enter();
+    try {
+      const state: SavedState = {
+        newestTimestampMs: this.#newestTimestampMs,
+        framesSeen: this.#framesSeen,
+        context: this.#context.state,
+      };
+      return await this.#timeline.unlessFailed(takeSnapshot(this.#model, state));
+    } catch (error) {
+      return await this.#timeline.rethrow(error);
+    } finally {
+      release();
+    }
+  }
+
+  async restore(snapshot: Uint8Array<ArrayBuffer>): Promise<void> {
+    const fitting = await fittingSnapshot<SavedState>(this.#model, snapshot);
+    const { newestTimestampMs, framesSeen, context } = fitting.session;
+    // As when forgetting: what waits goes at once, what arrives from now on goes into the restored memory.
+    this.#queue.clear();
+    this.#memories++;
+    this.#framesSeen = framesSeen;
+    await this.#timeline.run(async () => {
+      this.#newestTimestampMs = newestTimestampMs;
+      this.#context.restore(context);
+      await this.#timeline.unlessFailed(putBack(this.#model, fitting));
+    });
   }
 
   dispose(): void {
@@ -289,7 +309,7 @@ class StreamSession implements Session {
   ): AsyncGenerator<string, void> {
     const { ring, decoder, tokenizer } = this.#model;
     const context = this.#context;
-    const sampling = checkSampling({ ...DEFAULT_SAMPLING, ...options.sampling });
+    const sampling = samplingOf(options.sampling);
     const watching = context.positions.inVideo;
     const closing = watching ? this.#special(this.#pieces.afterFrames) : [];
     const question = [...tokenizer.encodeUserText(text), ...this.#special(this.#pieces.afterQuestion)];

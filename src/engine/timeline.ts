@@ -39,6 +39,16 @@ export class Timeline {
     });
   }
 
+  /**
+   * Throws what made an operation fail: the timeline's own failure, if it is that. A lost device shows first as a
+   * failed read; the loss itself is told a moment later.
+   */
+  async rethrow(error: unknown): Promise<never> {
+    await new Promise((resolve) => setTimeout(resolve));
+    this.check();
+    throw error;
+  }
+
   /** @throws the failure, once there is one. */
   check(): void {
     if (this.#failure) throw this.#failure;

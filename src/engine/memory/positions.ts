@@ -114,6 +114,13 @@ function behind(segments: readonly Segment[]): number {
   return last ? last.start + extent(last) : 0;
 }
 
+/** All that saving takes of a stream's positions. Plain data. */
+export interface PositionsState {
+  readonly policy: PositionPolicy;
+  readonly segments: readonly Segment[];
+  readonly rebases: number;
+}
+
 /** The positions of one stream. Hands them out in the order of the tokens' sequence numbers. */
 export class Positions {
   policy: PositionPolicy = 'rebased';
@@ -156,6 +163,16 @@ export class Positions {
   clear(): void {
     this.#segments = [];
     this.#rebases = 0;
+  }
+
+  get state(): PositionsState {
+    return { policy: this.policy, segments: [...this.#segments], rebases: this.#rebases };
+  }
+
+  restore({ policy, segments, rebases }: PositionsState): void {
+    this.policy = policy;
+    this.#segments = [...segments];
+    this.#rebases = rebases;
   }
 
   /** Positions of the next `count` tokens of text. */

@@ -42,6 +42,20 @@ interface Run {
   end: number;
 }
 
+/** What the CPU knows of a ring: all that saving it takes besides its buffers. Plain data. */
+export interface RingState {
+  readonly policy: PolicyName;
+  readonly budget: number;
+  readonly counts: Readonly<Record<Region, number>>;
+  readonly nextSeq: number;
+  readonly nextFrame: number;
+  readonly prunes: number;
+  readonly seed: number;
+  readonly evenFrames: readonly number[];
+  readonly text: readonly Readonly<Run>[];
+  readonly newest: { readonly region: Region; readonly tokens: number };
+}
+
 export class Ring {
   readonly shape: RingShape;
   /** Most visual tokens the ring can hold; the slots beyond are for text. */
@@ -117,6 +131,27 @@ export class Ring {
     return this.#counts.pinned + this.#counts.visual + this.#counts.dialogue;
   }
 
+  /** Slots ever used: all that attention scans, and all that need be saved. */
+  get scanSlots(): number {
+    // The list hands out slots 0, 1, 2, … first, so those beyond the tokens ever issued are untouched.
+    return Math.min(this.#nextSeq, this.shape.capacity);
+  }
+
+  get state(): RingState {
+    return structuredClone({
+      policy: this.#policy,
+      budget: this.#budget,
+      counts: this.#counts,
+      nextSeq: this.#nextSeq,
+      nextFrame: this.#nextFrame,
+      prunes: this.#prunes,
+      seed: this.#seed,
+      evenFrames: this.#evenFrames,
+      text: this.#text,
+      newest: this.#newest,
+    });
+  }
+
   /** Text tokens there is still room for. */
   get textRoom(): number {
     return this.shape.capacity - this.visualCapacity - this.#counts.pinned - this.#counts.dialogue;
@@ -158,6 +193,25 @@ export class Ring {
   }
 
   /**
+   * Takes over the state of a ring of the same shape. Every slot is EMPTY then: what the buffers held, up to
+   * `scanSlots`, is to be written next.
+   */
+  restore(state: RingState): void {
+    this.reset();
+    const { text, newest, counts, evenFrames: even, ...rest } = structuredClone(state);
+    this.#policy = rest.policy;
+    this.#budget = rest.budget;
+    this.#counts = { ...counts };
+    this.#nextSeq = rest.nextSeq;
+    this.#nextFrame = rest.nextFrame;
+    this.#prunes = rest.prunes;
+    this.#seed = rest.seed;
+    this.#evenFrames = [...even];
+    this.#text = [...text];
+    this.#newest = { ...newest };
+  }
+
+  /**
    * Hands out the next slots: for `visual` those of one whole frame.
    * @throws MemoryFullError when the region has no room.
    */
@@ -184,7 +238,7 @@ export class Ring {
     return {
       firstSeq,
       freeHead: firstSeq % this.shape.capacity,
-      scanSlots: this.#scanSlots,
+      scanSlots: this.scanSlots,
       frame: visual ? this.#nextFrame++ : TEXT,
     };
   }
@@ -250,7 +304,7 @@ export class Ring {
     if (scores.has('even')) {
       device.queue.writeBuffer(this.#ledger.get('ring.even'), 0, Uint32Array.from(this.#evenFrames));
     }
-    const scanSlots = this.#scanSlots;
+    const scanSlots = this.scanSlots;
     writeRingControl(device, this.#ledger.get('ring.control'), {
       nextSeq: this.#nextSeq,
       scanSlots,
@@ -293,7 +347,7 @@ export class Ring {
     if (dropped === 0) return 0;
     writeRingControl(this.#gpu.device, this.#ledger.get('ring.control'), {
       nextSeq: this.#nextSeq,
-      scanSlots: this.#scanSlots,
+      scanSlots: this.scanSlots,
       freeTail: this.#freeTail,
       dropFirst: firstSeq,
       dropEnd: Math.min(endSeq, this.#nextSeq),
@@ -303,11 +357,6 @@ export class Ring {
     this.#counts.dialogue -= dropped;
     this.#newest.tokens = 0;
     return dropped;
-  }
-
-  /** The list hands out slots 0, 1, 2, … first, so those beyond the tokens ever issued are untouched. */
-  get #scanSlots(): number {
-    return Math.min(this.#nextSeq, this.shape.capacity);
   }
 
   /** Where the next freed slot is appended: behind the last free one. */

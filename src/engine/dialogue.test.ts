@@ -1,0 +1,52 @@
+import { expect, it } from 'vitest';
+import { Dialogue, type SeqRange } from './dialogue';
+
+const range = (first: number, end: number): SeqRange => ({ first, end });
+
+/** Frames up to 9, then two turns; frames from 41 to 49, then one more. */
+function conversation(): Dialogue {
+  const dialogue = new Dialogue();
+  dialogue.closeFrames(range(10, 11));
+  dialogue.addTurn(range(11, 20));
+  dialogue.addTurn(range(20, 40));
+  dialogue.openFrames(range(40, 41));
+  dialogue.closeFrames(range(50, 51));
+  dialogue.addTurn(range(51, 60));
+  return dialogue;
+}
+
+it('lets go of whole turns, the oldest first, and of markers with the last turn between them', () => {
+  const dialogue = conversation();
+  const turns = [9, 20, 9];
+  expect(dialogue.releasable).toBe(turns.reduce((a, b) => a + b) + 2);
+  expect(dialogue.dropOldest()).toEqual([range(11, 20)]);
+  expect(dialogue.dropOldest()).toEqual([range(20, 40), range(10, 11), range(40, 41)]);
+  // No frames have come after this one: what closed those before it must stay for the next question.
+  expect(dialogue.dropOldest()).toEqual([range(51, 60)]);
+  expect(dialogue.dropOldest()).toEqual([]);
+  expect(dialogue.releasable).toBe(0);
+  dialogue.addTurn(range(60, 70));
+  dialogue.openFrames(range(70, 71));
+  expect(dialogue.dropOldest()).toEqual([range(60, 70), range(50, 51), range(70, 71)]);
+});
+
+it('lets go of markers whose turns had gone before the frames after them came', () => {
+  const dialogue = conversation();
+  for (let turn = 0; turn < 3; turn++) dialogue.dropOldest();
+  dialogue.openFrames(range(60, 61));
+  expect(dialogue.releasable).toBe(2);
+  expect(dialogue.dropOldest()).toEqual([range(50, 51), range(60, 61)]);
+});
+
+it('goes on from what was saved, which later turns do not change', () => {
+  const dialogue = conversation();
+  const saved = dialogue.state;
+  const restored = new Dialogue();
+  restored.addTurn(range(0, 1));
+  restored.restore(saved);
+  for (const each of [dialogue, restored]) {
+    each.openFrames(range(60, 61));
+    expect(each.dropOldest()).toEqual([range(11, 20)]);
+  }
+  expect(saved).toEqual(conversation().state);
+});
