@@ -1,5 +1,7 @@
 // `ask`: watches a video file or an array of frames, then asks about it, several turns if wanted.
 
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { PolicyName, RgbFrame, Sampling, Session } from '../src/engine/contract';
 import { InvalidInputError } from '../src/engine/errors';
 import { openModelFile } from '../src/engine/gguf/model-file';
@@ -21,7 +23,8 @@ export const askCommand: Command = {
   summary: 'Watch a video, then ask about it.',
   usage: '--video FILE | --frames FILE.npy  --question "…" [--question "…" …] [options]',
   description: `Watches the frames of a video with their times, then asks the questions, in order, as one
-conversation. Answers stream to stdout. With --json the last line is
+conversation. Answers stream to stdout. What is saved afterwards can be restored by a later call, with the same
+model and budget, which then needs no video, or watches another part of it. With --json the last line is
   {"answers": [one text for each question], "memory": {what memory holds then}}`,
   options: {
     video: { value: 'FILE', help: 'A video file; read by ffmpeg, which must be installed.' },
@@ -31,6 +34,8 @@ conversation. Answers stream to stdout. With --json the last line is
       help: "Frames a second taken of the video, or of the array; the model card's if left out, else 2.",
     },
     question: { value: 'TEXT', help: 'A question. Give it again for a further turn.', repeatable: true },
+    restore: { value: 'FILE', help: 'Begin with the memory and conversation saved in a file.' },
+    save: { value: 'FILE', help: 'Save memory and conversation to a file at the end.' },
     ...MODEL_OPTIONS,
     'budget-tokens': { value: 'N', help: 'Visual tokens that memory may hold (1024).' },
     'budget-bytes': { value: 'N', help: 'The same in bytes of keys and values.' },
@@ -52,8 +57,10 @@ conversation. Answers stream to stdout. With --json the last line is
 
 async function ask(args: Arguments): Promise<void> {
   const questions = args.list('question');
-  if (questions.length === 0) throw new UsageError('--question is missing.');
-  if (args.has('video') === args.has('frames')) {
+  const saveTo = args.text('save');
+  if (questions.length === 0 && saveTo === undefined) throw new UsageError('--question is missing.');
+  const given = Number(args.has('video')) + Number(args.has('frames'));
+  if (given > 1 || (given === 0 && !args.has('restore'))) {
     throw new UsageError('Give the video as either --video FILE or --frames FILE.npy.');
   }
   const sampling = samplingOf(args);
@@ -62,15 +69,17 @@ async function ask(args: Arguments): Promise<void> {
   const fps = args.number('fps', 0.001, 1000);
   const budget = budgetOf(args);
   const files = await modelFiles(args);
+  const saved = await savedMemory(args.text('restore'));
 
-  const frames = framesOf(args, fps ?? files.framesPerSecond);
-  const first = await frames.next();
-  if (first.done) throw new InvalidInputError('The video has no frames.');
+  const frames = given > 0 ? framesOf(args, fps ?? files.framesPerSecond) : undefined;
+  const first = await frames?.next();
+  if (first?.done) throw new InvalidInputError('The video has no frames.');
+  const { width, height } = first?.value ?? files.frame;
   const tokens = await budgetTokens(files, budget);
   const session = await createSession({
     ...files,
     gpu: await openNodeGpu(),
-    maxRgbPixels: first.value.width * first.value.height,
+    maxRgbPixels: width * height,
     memory: {
       policy,
       pooling: args.has('pooling'),
@@ -80,13 +89,36 @@ async function ask(args: Arguments): Promise<void> {
     },
   });
   try {
-    await watch(session, first.value, frames, fps ?? files.framesPerSecond);
+    if (saved) {
+      await session.restore(saved);
+      session.configure({ policy, positions, pooling: args.has('pooling') || undefined });
+    }
+    if (frames && first) await watch(session, first.value, frames, fps ?? files.framesPerSecond);
     const answers: string[] = [];
     for (const question of questions) answers.push(await answer(session, question, sampling));
+    if (saveTo !== undefined) await saveMemory(session, saveTo);
     if (args.has('json')) console.log(JSON.stringify({ answers, memory: session.memory() }));
   } finally {
     session.dispose();
   }
+}
+
+/** @throws InvalidInputError when there is no such file. */
+async function savedMemory(path: string | undefined): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (path === undefined) return undefined;
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new InvalidInputError(`${basename(path)} cannot be read at ${path}. Check the path.`, { cause });
+  });
+  return new Uint8Array(bytes);
+}
+
+/** @throws InvalidInputError when the file cannot be written. */
+async function saveMemory(session: Session, path: string): Promise<void> {
+  const bytes = await session.save();
+  await writeFile(path, bytes).catch((cause: unknown) => {
+    throw new InvalidInputError(`${basename(path)} cannot be written at ${path}. Check the path.`, { cause });
+  });
+  console.error(`saved ${(bytes.length / 2 ** 20).toFixed(1)} MiB of memory`);
 }
 
 async function* framesOf(args: Arguments, fps: number): AsyncGenerator<RgbFrame, void> {

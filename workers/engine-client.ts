@@ -10,6 +10,7 @@ import {
   ModelFormatError,
   OutOfMemoryError,
   ShaderError,
+  SnapshotError,
   UnsupportedDeviceError,
 } from '../src/engine/errors';
 import type { EngineWorker } from './engine-worker';
@@ -26,6 +27,7 @@ const ERROR_CLASSES = {
   ModelFormatError,
   OutOfMemoryError,
   ShaderError,
+  SnapshotError,
   UnsupportedDeviceError,
 };
 
@@ -101,6 +103,16 @@ export class EngineClient {
   /** Empties memory and conversation. */
   forget(): Promise<void> {
     return this.#call(() => this.#remote.forget());
+  }
+
+  /** Memory and conversation as bytes, to be kept and restored. */
+  save(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#call(() => this.#remote.save());
+  }
+
+  /** Goes on from what was saved. The bytes are handed over: this thread has them no more. */
+  restore(snapshot: Uint8Array<ArrayBuffer>): Promise<void> {
+    return this.#call(() => this.#remote.restore(Comlink.transfer(snapshot, [snapshot.buffer])));
   }
 
   /** Ends the worker and with it everything on the GPU. */

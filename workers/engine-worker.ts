@@ -111,6 +111,17 @@ class EngineHost {
     await this.#session?.forget();
   }
 
+  /** Memory and conversation as bytes, which are handed over, not copied. */
+  async save(): Promise<Uint8Array<ArrayBuffer>> {
+    const snapshot = await this.#loaded.save();
+    return Comlink.transfer(snapshot, [snapshot.buffer]);
+  }
+
+  /** Replaces memory and conversation by saved ones, once an answer in progress has ended. */
+  async restore(snapshot: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#loaded.restore(snapshot);
+  }
+
   dispose(): void {
     this.stop();
     this.#session?.dispose();
