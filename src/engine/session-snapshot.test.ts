@@ -5,10 +5,14 @@ import { describe, expect, it } from 'vitest';
 import type { MemoryReport, Session } from './contract';
 import { SnapshotError } from './errors';
 import { randomWords } from './memory/testing/random-rows';
+import { newSnapshot, openSnapshot } from './snapshot-format';
 import { ask, countCalls, openSmall, TOKENS_PER_FRAME, watch } from './testing/small-session';
 
 /** A memory small enough to prune within a few frames, and to let go of turns. */
 const SMALL = { capacityTokens: 6 * TOKENS_PER_FRAME, textTokens: 128 };
+
+/** Positions so few that a stream rebases every few turns. */
+const FEW_POSITIONS = { trainedPositions: 128 };
 
 /** Everything the report says of memory itself. */
 function held({ stageMs, gpuBytes, gpuBytesByPurpose, framesDropped, queued, ...rest }: MemoryReport) {
@@ -47,17 +51,18 @@ const STORIES: Readonly<Record<string, (session: Session) => Promise<unknown>>> 
 describe('what is said after restoring is what would have been said', () => {
   for (const [story, live] of Object.entries(STORIES)) {
     it(`after ${story}`, async () => {
-      const session = await openSmall(SMALL);
+      const session = await openSmall(SMALL, FEW_POSITIONS);
       await watch(session, 0, 4);
       await live(session);
       const before = held(session.memory());
       const saved = await session.save();
       expect(held(session.memory())).toEqual(before);
-      const fresh = await openSmall(SMALL);
+      const fresh = await openSmall(SMALL, FEW_POSITIONS);
       if (before.visualTokens === 0) {
         await watch(session, 4, 1);
       }
       const said = await goOn(session);
+      expect(session.memory().rebases).toBeGreaterThan(0);
       for (const [where, other] of Object.entries({ same: session, fresh })) {
         await other.restore(saved);
         expect(held(other.memory()), where).toEqual(before);
@@ -138,6 +143,13 @@ describe('what cannot be restored is refused, and memory is as it was', () => {
       await refuse(session, flipped, /damaged/);
     }
 
+    const { header, payload } = await openSnapshot(saved);
+    const newer = structuredClone(header) as { ring: { policy: string } };
+    newer.ring.policy = 'some later one';
+    const draft = newSnapshot(newer, payload.length);
+    draft.payload.set(payload);
+    await refuse(session, await draft.seal(), /under the policy 'some later one'.*Update/);
+
     expect(held(session.memory())).toEqual(before);
     expect(await ask(session, 'Why?', undefined, false)).toBe(want);
     await session.restore(saved);
@@ -149,10 +161,10 @@ describe('what cannot be restored is refused, and memory is as it was', () => {
     const want = await ask(session, 'Why?', undefined, false);
     const before = held(session.memory());
     const others: readonly [Promise<Session>, RegExp][] = [
-      [openSmall(SMALL, 'gqa1-hd32-f32'), /Load Ringside fixture gqa1-hd32-f32, then restore/],
+      [openSmall(SMALL, {}, 'gqa1-hd32-f32'), /Load Ringside fixture gqa1-hd32-f32, then restore/],
       [openSmall({ ...SMALL, textTokens: 192 }), /of text.*Load it with the former/],
       [openSmall({ ...SMALL, capacityTokens: 7 * TOKENS_PER_FRAME }), /room for 42 visual tokens/],
-      [openSmall(SMALL, undefined, { width: 56, height: 84 }), /frames of 2 × 3 tokens/],
+      [openSmall(SMALL, { frame: { width: 56, height: 84 } }), /frames of 2 × 3 tokens/],
     ];
     for (const [opening, message] of others) {
       const other = await opening;

@@ -1,6 +1,7 @@
 // Saving a session and going on from what was saved: what belongs to a snapshot, and which session it fits.
 
 import { SnapshotError } from './errors';
+import { POLICIES } from './memory/policies';
 import type { RingState } from './memory/ring';
 import type { RingShape } from './memory/ring-shape';
 import { readRing, savedRingBytes, writeRing } from './memory/snapshot';
@@ -64,6 +65,11 @@ export async function fittingSnapshot<S>(
   if (sizes(fit) !== sizes(here)) {
     throw new SnapshotError(
       `The memory was saved with ${sizes(fit)}, but the model is loaded with ${sizes(here)}. Load it with the former, then restore.`,
+    );
+  }
+  if (!(ring.policy in POLICIES)) {
+    throw new SnapshotError(
+      `The memory was saved under the policy '${ring.policy}', which this Ringside does not know. Update Ringside, then restore it.`,
     );
   }
   return { fit, ring, session, payload };

@@ -51,6 +51,7 @@ export interface RingState {
   readonly nextFrame: number;
   readonly prunes: number;
   readonly seed: number;
+  readonly pooling: boolean;
   readonly evenFrames: readonly number[];
   readonly text: readonly Readonly<Run>[];
   readonly newest: { readonly region: Region; readonly tokens: number };
@@ -146,6 +147,7 @@ export class Ring {
       nextFrame: this.#nextFrame,
       prunes: this.#prunes,
       seed: this.#seed,
+      pooling: this.#pooling,
       evenFrames: this.#evenFrames,
       text: this.#text,
       newest: this.#newest,
@@ -206,6 +208,7 @@ export class Ring {
     this.#nextFrame = rest.nextFrame;
     this.#prunes = rest.prunes;
     this.#seed = rest.seed;
+    this.#pooling = rest.pooling;
     this.#evenFrames = [...even];
     this.#text = [...text];
     this.#newest = { ...newest };

@@ -22,15 +22,16 @@ afterEach(() => {
 /** A new session; closed after the test. */
 export async function openSmall(
   memory: SessionOptions['memory'] = {},
+  options: Partial<SessionOptions> = {},
   fixture = FIXTURE,
-  size = FRAME,
 ): Promise<Session> {
   const session = await createSession({
     gpu: await openNodeGpu(),
     ...(await fixtureFiles(fixture)),
-    frame: size,
+    frame: FRAME,
     maxRgbPixels: FRAME.width * FRAME.height,
     memory: { capacityTokens: 64 * TOKENS_PER_FRAME, textTokens: 512, ...memory },
+    ...options,
   });
   sessions.push(session);
   return session;

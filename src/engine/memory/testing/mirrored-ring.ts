@@ -6,8 +6,9 @@ import type { Gpu } from '../../gpu/device';
 import { Ledger } from '../../gpu/ledger';
 import { TEXT } from '../../gpu/step';
 import { pruneTarget } from '../budget';
-import { type Region, Ring } from '../ring';
+import { type Region, Ring, type RingState } from '../ring';
 import { EMPTY, planRing, type RingShape, rowWords, SLOT_WORDS } from '../ring-shape';
+import { planSnapshot, readRing, savedRingBytes, writeRing } from '../snapshot';
 import { keptTokens, spreadFrames, type Token } from './oracle';
 import { halfValue, RandomRows, rowAsWords, wordsAsRow } from './random-rows';
 
@@ -16,6 +17,20 @@ interface Held {
   readonly slot: number;
   readonly seq: number;
   readonly frame: number;
+  readonly patch: number;
+}
+
+/** A saved ring with the mirror's own copy of it. */
+export interface SavedRing {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly state: RingState;
+  readonly mirror: readonly Uint32Array<ArrayBuffer>[];
+  readonly oracle: {
+    readonly seed: number;
+    readonly pooling: boolean;
+    readonly frames: readonly number[];
+    readonly evenFrames: readonly number[];
+  };
 }
 
 export class MirroredRing {
@@ -30,6 +45,11 @@ export class MirroredRing {
   readonly #ledger: Ledger;
   readonly #staging: GPUBuffer;
   readonly #rows: RandomRows;
+  /**
+   * False: reads the GPU back only where several outcomes of a prune would be right, and when told to check. Reading
+   * back takes most of the time of a small ring.
+   */
+  eager = true;
   /** Whether tokens were put since the last flush. */
   #written = false;
   #seed = 0;
@@ -53,7 +73,7 @@ export class MirroredRing {
     this.keys = Array.from({ length: shape.layers }, () => new Uint32Array(words));
     this.values = Array.from({ length: shape.layers }, () => new Uint32Array(words));
     this.#staging = this.#device.createBuffer({
-      size: Math.max(this.slots.byteLength + this.free.byteLength, words * 4),
+      size: Math.max(this.slots.byteLength + this.free.byteLength, shape.layers * words * 8),
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
     this.#clear();
@@ -65,13 +85,18 @@ export class MirroredRing {
     visualCapacity: number,
     seed: number,
   ): Promise<MirroredRing> {
-    const ledger = await Ledger.create(gpu.device, planRing(shape));
+    const ledger = await Ledger.create(gpu.device, [...planRing(shape), planSnapshot()]);
     return new MirroredRing(gpu, ledger, await Ring.create(gpu, ledger, shape, visualCapacity), seed);
   }
 
   dispose(): void {
     this.#staging.destroy();
     this.#ledger.dispose();
+  }
+
+  /** Everything the mirror copies. */
+  get #mirror(): readonly Uint32Array<ArrayBuffer>[] {
+    return [this.slots, this.free, ...this.keys, ...this.values];
   }
 
   /** (layer, head) pairs. */
@@ -90,7 +115,7 @@ export class MirroredRing {
     this.#flush();
     this.ring.reset();
     this.#clear();
-    await this.check();
+    if (this.eager) await this.check();
   }
 
   /** Allocates `tokens` and puts random ones; they reach the GPU before it next works on the ring. */
@@ -140,11 +165,8 @@ export class MirroredRing {
     this.#dropRolledBack(ring.nextSeq);
     const { tokensPerFrame, gridColumns, layers, kvHeads } = shape;
     this.#evenFrames = spreadFrames(this.#evenFrames, Math.ceil(keep / tokensPerFrame), this.#frames.length);
-    const { slots } = await this.#download();
-    for (let head = 0; head < heads; head++) {
-      const found = this.#held(slots, head).filter(({ frame }) => frame !== TEXT);
-      const kept = found.map(({ seq }) => seq).sort((a, b) => a - b);
-      const right = keptTokens(ring.policy, before[head]!, keep, {
+    const right = before.map((tokens, head) =>
+      keptTokens(ring.policy, tokens, keep, {
         tokensPerFrame,
         gridColumns,
         seed: this.#seed,
@@ -152,14 +174,26 @@ export class MirroredRing {
         pooling: this.#pooling,
         layer: Math.floor(head / kvHeads),
         layers,
-      });
-      const answer = right.find((seqs) => seqs.join() === kept.join()) ?? right[0]!;
-      expect(kept, `kept by head ${head} at prune ${ring.prunes}`).toEqual(answer);
+      }),
+    );
+    const sure = right.every((answers) => answers.length === 1);
+    const slots = this.eager || !sure ? (await this.#download()).slots : undefined;
+    for (let head = 0; head < heads; head++) {
+      const answer = slots ? this.#kept(slots, head, right[head]!) : right[head]![0]!;
       const keeping = new Set(answer);
       this.#release(head, tail, ({ seq, frame }) => frame !== TEXT && !keeping.has(seq));
     }
-    await this.check();
+    if (this.eager) await this.check();
     return true;
+  }
+
+  /** The visual tokens that `head` kept on the GPU: one of the right answers. */
+  #kept(slots: Uint32Array, head: number, right: readonly number[][]): readonly number[] {
+    const found = this.#held(slots, head).filter(({ frame }) => frame !== TEXT);
+    const kept = found.map(({ seq }) => seq).sort((a, b) => a - b);
+    const answer = right.find((seqs) => seqs.join() === kept.join()) ?? right[0]!;
+    expect(kept, `kept by head ${head} at prune ${this.ring.prunes}`).toEqual(answer);
+    return answer;
   }
 
   /** Drops dialogue in ring and mirror and checks that they agree. */
@@ -170,7 +204,7 @@ export class MirroredRing {
     for (let head = 0; head < this.heads; head++) {
       this.#release(head, tail, ({ seq, frame }) => frame === TEXT && seq >= firstSeq && seq < endSeq);
     }
-    await this.check();
+    if (this.eager) await this.check();
     return dropped;
   }
 
@@ -208,13 +242,64 @@ export class MirroredRing {
   /** Every byte of keys and values is where it was put. */
   async checkRows(): Promise<void> {
     this.#flush();
-    for (let layer = 0; layer < this.shape.layers; layer++) {
-      const rows = this.keys[layer]!.byteLength;
-      const keys = await this.#read([[`ring.keys.${layer}`, rows]]);
-      const values = await this.#read([[`ring.values.${layer}`, rows]]);
-      expect(sameWords(keys, this.keys[layer]!), 'keys').toBe(true);
-      expect(sameWords(values, this.values[layer]!), 'values').toBe(true);
+    const { layers } = this.shape;
+    const names = Array.from({ length: layers }, (_, layer) => [
+      `ring.keys.${layer}`,
+      `ring.values.${layer}`,
+    ]);
+    const bytes = this.keys[0]!.byteLength;
+    const rows = await this.#read(names.flat().map((name) => [name, bytes]));
+    for (let layer = 0; layer < layers; layer++) {
+      const [keys, values] = [2 * layer, 2 * layer + 1].map((i) =>
+        rows.subarray((i * bytes) / 4, ((i + 1) * bytes) / 4),
+      );
+      expect(sameWords(keys!, this.keys[layer]!), 'keys').toBe(true);
+      expect(sameWords(values!, this.values[layer]!), 'values').toBe(true);
     }
+  }
+
+  /** Reads the ring as saving a session does. */
+  async save(): Promise<SavedRing> {
+    this.#flush();
+    const { ring, shape } = this;
+    const bytes = new Uint8Array(savedRingBytes(shape, ring.scanSlots));
+    await readRing(this.#device, this.#ledger, shape, ring.scanSlots, bytes);
+    const mirror = this.#mirror.map((words) => words.slice());
+    const oracle = {
+      seed: this.#seed,
+      pooling: this.#pooling,
+      frames: [...this.#frames],
+      evenFrames: [...this.#evenFrames],
+    };
+    return { bytes, state: ring.state, mirror, oracle };
+  }
+
+  /** Restores ring and mirror and checks that they agree; slots that were never used are EMPTY, their rows as before. */
+  async restore({ bytes, state, mirror, oracle }: SavedRing): Promise<void> {
+    this.#flush();
+    const { ring, shape } = this;
+    ring.restore(state);
+    await writeRing(this.#device, this.#ledger, shape, ring.scanSlots, bytes);
+    this.#clear();
+    const rows = rowWords(shape);
+    const slotWords = [SLOT_WORDS, 1, ...mirror.slice(2).map(() => rows)];
+    for (const [i, words] of this.#mirror.entries()) {
+      const used = (i === 1 ? shape.capacity : ring.scanSlots) * slotWords[i]!;
+      for (let head = 0; head < words.length; head += shape.capacity * slotWords[i]!) {
+        words.set(mirror[i]!.subarray(head, head + used), head);
+      }
+    }
+    this.#seed = oracle.seed;
+    this.#pooling = oracle.pooling;
+    this.#frames = [...oracle.frames];
+    this.#evenFrames = [...oracle.evenFrames];
+    await this.check();
+    await this.checkRows();
+  }
+
+  /** What the mirror says a (layer, head) holds. */
+  held(head: number): Held[] {
+    return this.#held(this.slots, head);
   }
 
   /** The visual tokens of a (layer, head), for the oracle. */
@@ -240,7 +325,7 @@ export class MirroredRing {
     for (let slot = 0; slot < capacity; slot++) {
       const at = (head * capacity + slot) * SLOT_WORDS;
       const seq = slots[at]!;
-      if (seq < this.ring.nextSeq) held.push({ slot, seq, frame: slots[at + 1]! });
+      if (seq < this.ring.nextSeq) held.push({ slot, seq, frame: slots[at + 1]!, patch: slots[at + 2]! });
     }
     return held;
   }
