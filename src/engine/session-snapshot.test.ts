@@ -2,22 +2,17 @@
 // what cannot be restored changes nothing.
 
 import { describe, expect, it } from 'vitest';
-import type { MemoryReport, Session } from './contract';
+import type { Session } from './contract';
 import { SnapshotError } from './errors';
 import { randomWords } from './memory/testing/random-rows';
 import { newSnapshot, openSnapshot } from './snapshot-format';
-import { ask, countCalls, openSmall, TOKENS_PER_FRAME, watch } from './testing/small-session';
+import { ask, countCalls, held, openSmall, TOKENS_PER_FRAME, watch } from './testing/small-session';
 
 /** A memory small enough to prune within a few frames, and to let go of turns. */
 const SMALL = { capacityTokens: 6 * TOKENS_PER_FRAME, textTokens: 128 };
 
 /** Positions so few that a stream rebases every few turns. */
 const FEW_POSITIONS = { trainedPositions: 128 };
-
-/** Everything the report says of memory itself. */
-function held({ stageMs, gpuBytes, gpuBytesByPurpose, framesDropped, queued, ...rest }: MemoryReport) {
-  return rest;
-}
 
 /** What is said from here on, with frames between. */
 async function goOn(session: Session): Promise<unknown[]> {

@@ -1,7 +1,7 @@
 // A session on a small random checkpoint, fed with noise: for tests of what the session does, not of what it says.
 
 import { afterEach } from 'vitest';
-import type { RgbFrame, Session } from '../contract';
+import type { MemoryReport, RgbFrame, Session } from '../contract';
 import { openNodeGpu } from '../gpu/node-gpu';
 import { randomFloats } from '../gpu/testing/harness';
 import { createSession, type SessionOptions } from '../session';
@@ -63,6 +63,11 @@ export async function ask(
     if (++pieces >= stopAfter) stop.abort();
   }
   return text;
+}
+
+/** Everything the report says of memory itself. */
+export function held({ stageMs, gpuBytes, gpuBytesByPurpose, framesDropped, queued, ...rest }: MemoryReport) {
+  return rest;
 }
 
 /** Counts buffers created and mappings asked for, on any device, until restored. */
