@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { POLICIES } from '../src/engine/memory/policies';
-import { budgetTokens, cellsOf, METHODS, parseBudget, shard } from './cells';
+import { budgetTokens, cellsOf, METHODS, type Method, parseBudget, shard } from './cells';
 import type { Exam } from './exam';
 import { planRuns } from './plan';
 import { runKey } from './results';
@@ -29,17 +29,18 @@ it('turns shares into whole frames, two at least', () => {
 
 it('has every policy, and again with pooling where it pools', () => {
   expect(new Set(METHODS.map(({ policy }) => policy))).toEqual(new Set(Object.keys(POLICIES)));
-  expect(METHODS.filter(({ pooling }) => pooling).map(({ name }) => name)).toEqual([
-    'van+pooling',
-    'infinipot-v+pooling',
-  ]);
+  expect(
+    METHODS.filter(({ pooling, positions }) => pooling && positions === 'rebased').map(({ name }) => name),
+  ).toEqual(['van+pooling', 'infinipot-v+pooling']);
 });
 
 it('measures everything in memory once, and full memory with nothing less', () => {
   const budgets = [parseBudget('1')!, parseBudget('1/2')!];
-  const cells = cellsOf(METHODS, budgets).map(({ method, budget }) => `${method.name} ${budget.name}`);
-  expect(cells[0]).toBe('full 1');
-  expect(cells.slice(1)).toEqual(METHODS.slice(1).map(({ name }) => `${name} 1/2`));
+  const names = (methods: readonly Method[]) =>
+    cellsOf(methods, budgets).map((cell) => `${cell.method.name} ${cell.budget.name}`);
+  const rebased = METHODS.filter(({ positions }) => positions === 'rebased');
+  expect(names(rebased)).toEqual(['full 1', ...rebased.slice(1).map(({ name }) => `${name} 1/2`)]);
+  expect(names([method('tar@absolute')])).toEqual(['full@absolute 1', 'tar@absolute 1/2']);
   expect(cellsOf([method('full')], [parseBudget('1/2')!])).toEqual([]);
 });
 

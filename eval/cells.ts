@@ -1,25 +1,34 @@
 // What is compared: cells of a retention method and a budget, and which runs (a cell over an exam) they come to.
 // Pure arithmetic.
 
-import type { PolicyName } from '../src/engine/contract';
+import type { PolicyName, PositionPolicy } from '../src/engine/contract';
 import { MIN_FRAMES } from '../src/engine/memory/budget';
 import { POLICIES } from '../src/engine/memory/policies';
 
-/** A retention policy, with value norms pooled or not. */
+/** A retention policy, with value norms pooled or not, and a position policy. */
 export interface Method {
-  /** The policy's name; followed by `+pooling` where norms are. */
+  /** As `retention`; followed by `@absolute` where positions are. */
   readonly name: string;
+  /** The retention policy's name; followed by `+pooling` where norms are pooled. */
+  readonly retention: string;
   readonly policy: PolicyName;
   readonly pooling: boolean;
+  readonly positions: PositionPolicy;
 }
 
-/** Every policy, and again with pooling where that changes what stays. */
-export const METHODS: readonly Method[] = (Object.keys(POLICIES) as PolicyName[]).flatMap((policy) => {
-  const plain = { name: policy, policy, pooling: false };
-  return ranksPooled(policy) ? [plain, { name: `${policy}+pooling`, policy, pooling: true }] : [plain];
+const RETENTIONS = (Object.keys(POLICIES) as PolicyName[]).flatMap((policy) => {
+  const plain = { retention: policy, policy, pooling: false };
+  return ranksPooled(policy) ? [plain, { retention: `${policy}+pooling`, policy, pooling: true }] : [plain];
 });
 
-export const METHOD_NAMES = METHODS.map(({ name }) => name);
+/** What `--policies` chooses from: every policy, and again with pooling where that changes what stays. */
+export const RETENTION_NAMES: readonly string[] = RETENTIONS.map(({ retention }) => retention);
+
+/** All there is to compare. */
+export const METHODS: readonly Method[] = RETENTIONS.flatMap((how) => [
+  { ...how, name: how.retention, positions: 'rebased' },
+  { ...how, name: `${how.retention}@absolute`, positions: 'absolute' },
+]);
 
 function ranksPooled(policy: PolicyName): boolean {
   const request = { visualTokens: 64, tokensPerFrame: 4, keep: 48, pooling: true };
@@ -62,7 +71,8 @@ export function budgetTokens({ name, share }: NamedBudget, whole: number, tokens
  * measured once, as `full`; and `full` is measured with no other, for it would refuse frames.
  */
 export function cellsOf(methods: readonly Method[], budgets: readonly NamedBudget[]): Cell[] {
-  const full = METHODS.filter(({ policy }) => policy === 'full');
+  const wanted = new Set(methods.map(({ positions }) => positions));
+  const full = METHODS.filter(({ policy, positions }) => policy === 'full' && wanted.has(positions));
   const pruning = methods.filter(({ policy }) => POLICIES[policy].plan);
   return budgets.flatMap((budget) =>
     (budget.share === 1 ? full : pruning).map((method) => ({ method, budget })),

@@ -98,6 +98,7 @@ for (const [argv, message] of [
   [['--budgets', '2/1'], "--budgets has '2/1'; give shares"],
   [['--policies', 'full', '--budgets', '1/2'], "'full' lets go of nothing"],
   [['--lengths', '9'], "--lengths has '9'; choose of 8, 16"],
+  [['--positions', 'relative'], "--positions has 'relative'; choose of absolute and rebased."],
   [['--shard', '3/2'], '--shard is 3/2; give a part and the number of parts'],
   [['--streams', '1', '--clips', '1'], '--clips does not go with streams.'],
   [['--report', 'x.jsonl', '--model', 'x.gguf'], '--model does not go with --report.'],

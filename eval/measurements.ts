@@ -4,7 +4,9 @@ import { writeFile } from 'node:fs/promises';
 import { type Arguments, UsageError } from '../cli/command';
 import { TOKEN_SIDE } from '../cli/frames';
 import { MODEL_OPTIONS, type ModelFiles, modelFiles } from '../cli/model-files';
-import { type Cell, cellsOf, METHOD_NAMES, METHODS, type NamedBudget, parseBudget, shard } from './cells';
+import { POSITION_NAMES } from '../cli/positions';
+import type { PositionPolicy } from '../src/engine/contract';
+import { type Cell, cellsOf, METHODS, type NamedBudget, parseBudget, RETENTION_NAMES, shard } from './cells';
 import { LONGEST_SIDE, readDataset } from './datasets';
 import { measure, modelFingerprint } from './measure';
 import { type PlannedRun, planRuns } from './plan';
@@ -19,12 +21,19 @@ const DEFAULT_LENGTHS = ['8', '16', '32', '64', '128'];
 /** Budget for a data set's videos, whose lengths are not known beforehand. */
 const DATASET_BUDGET: NamedBudget = { name: '1024' };
 
+/** A session's own. */
+const DEFAULT_POSITIONS: PositionPolicy = 'rebased';
+
 /** Options of every measurement. */
 const RUN_OPTIONS = {
-  policies: { value: 'A,B,…', help: `Only these memory policies, of ${METHOD_NAMES.join(', ')}.` },
+  policies: { value: 'A,B,…', help: `Only these memory policies, of ${RETENTION_NAMES.join(', ')}.` },
   budgets: {
     value: 'A,B,…',
     help: `Under these budgets: shares of a stream's visual tokens (${namesOf(DEFAULT_SHARES)}), or numbers of tokens.`,
+  },
+  positions: {
+    value: 'A,B',
+    help: `With these rotary positions, of ${POSITION_NAMES.join(' and ')} (${DEFAULT_POSITIONS}); they differ beyond the trained range.`,
   },
   shard: {
     value: 'I/N',
@@ -169,9 +178,10 @@ function budgetsGiven(args: Arguments): NamedBudget[] | undefined {
 
 /** @throws UsageError when nothing is left to measure. */
 function cellsGiven(args: Arguments, budgets: readonly NamedBudget[]): Cell[] {
-  const chosen = args.choices('policies', METHOD_NAMES) ?? METHOD_NAMES;
+  const chosen = args.choices('policies', RETENTION_NAMES) ?? RETENTION_NAMES;
+  const placed = args.choices('positions', POSITION_NAMES) ?? [DEFAULT_POSITIONS];
   const cells = cellsOf(
-    METHODS.filter(({ name }) => chosen.includes(name)),
+    METHODS.filter(({ retention, positions }) => chosen.includes(retention) && placed.includes(positions)),
     budgets,
   );
   if (cells.length > 0) return cells;

@@ -1,7 +1,7 @@
 // The plot of a report: accuracy over budget, a panel a tense and a line a method, with whiskers for the 95 %
 // confidence intervals. Plain SVG; text and grid follow the reader's light or dark scheme.
 
-import { METHOD_NAMES } from './cells';
+import { METHODS, type Method, RETENTION_NAMES } from './cells';
 import { type Score, tensesOf, tenseTitle } from './report';
 
 const PANEL = { width: 330, height: 250, left: 44, top: 34, gap: 24 } as const;
@@ -41,9 +41,11 @@ const STYLE = `text{font:12px system-ui,sans-serif;fill:#1f2328}.title{font-weig
 export function plot(scores: readonly Score[]): string {
   const all = scores.filter(({ by }) => by === 'all');
   const tenses = tensesOf(all);
-  const methods = METHOD_NAMES.filter((method) => all.some((score) => score.method === method));
+  const methods = METHODS.filter(({ name }) => all.some((score) => score.method === name));
   // Where full memory is the only one measured with everything, its line stands for that budget.
-  const budgets = [...new Set(all.filter(({ method }) => method !== 'full').map(({ budget }) => budget))];
+  const budgets = [
+    ...new Set(all.filter(({ method }) => !method.startsWith('full')).map(({ budget }) => budget)),
+  ];
   const width = PANEL.left + tenses.length * (PANEL.width + PANEL.gap);
   const perLine = Math.max(1, Math.floor((width - PANEL.left) / LEGEND_WIDTH));
   const legendTop = PANEL.top + PANEL.height + 52;
@@ -51,14 +53,14 @@ export function plot(scores: readonly Score[]): string {
   const panels = tenses.map((tense, i) => {
     const shown = all.filter((score) => score.tense === tense);
     const left = PANEL.left + i * (PANEL.width + PANEL.gap);
-    return `<g transform="translate(${left} ${PANEL.top})">${panel(tenseTitle(tense), shown, budgets, i === 0)}</g>`;
+    return `<g transform="translate(${left} ${PANEL.top})">${panel(tenseTitle(tense), shown, methods, budgets, i === 0)}</g>`;
   });
   const legend = methods.map((method, i) => {
     const [x, y] = [
       PANEL.left + (i % perLine) * LEGEND_WIDTH,
       legendTop + Math.floor(i / perLine) * LEGEND_LINE,
     ];
-    return `<g transform="translate(${x} ${y})">${sample(method)}<text x="34" y="4">${method}</text></g>`;
+    return `<g transform="translate(${x} ${y})">${sample(method)}<text x="34" y="4">${method.name}</text></g>`;
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
@@ -73,6 +75,7 @@ export function plot(scores: readonly Score[]): string {
 function panel(
   title: string,
   scores: readonly Score[],
+  methods: readonly Method[],
   budgets: readonly string[],
   labelled: boolean,
 ): string {
@@ -91,46 +94,53 @@ function panel(
   }
   const middle = PANEL.width / 2;
   parts.push(`<text x="${middle}" y="${PANEL.height + 36}" text-anchor="middle">memory budget</text>`);
-  for (const method of METHOD_NAMES) {
-    const own = scores.filter((score) => score.method === method);
-    const colour = colourOf(method);
-    if (method === 'full') {
+  for (const [index, method] of methods.entries()) {
+    const own = scores.filter((score) => score.method === method.name);
+    if (method.policy === 'full') {
       for (const { right, asked } of own) {
-        parts.push(
-          `<path d="M0 ${y(right / asked)}h${PANEL.width}" stroke="${colour}" stroke-width="2" stroke-dasharray="6 4"/>`,
-        );
+        parts.push(`<path d="M0 ${y(right / asked)}h${PANEL.width}" ${stroke(method)}/>`);
       }
       continue;
     }
-    const aside = (METHOD_NAMES.indexOf(method) - METHOD_NAMES.length / 2) * DODGE;
+    const aside = (index - methods.length / 2) * DODGE;
     const points = own.map((score) => ({
       x: round(x(score.budget) + aside),
       y: y(score.right / score.asked),
       score,
     }));
     const line = points.map((point) => `${point.x} ${point.y}`).join('L');
-    if (line) parts.push(`<path d="M${line}" fill="none" stroke="${colour}" stroke-width="2"/>`);
+    if (line) parts.push(`<path d="M${line}" ${stroke(method)}/>`);
     for (const point of points) {
       const whisker = `M${point.x} ${y(point.score.low)}V${y(point.score.high)}`;
-      parts.push(`<path d="${whisker}" stroke="${colour}" opacity=".6"/>`, marker(method, point.x, point.y));
+      parts.push(
+        `<path d="${whisker}" stroke="${colourOf(method)}" opacity=".6"/>`,
+        marker(method, point.x, point.y),
+      );
     }
   }
   return parts.join('');
 }
 
-function sample(method: string): string {
-  const dashes = method === 'full' ? ' stroke-dasharray="6 4"' : '';
-  const line = `<path d="M0 0h26" stroke="${colourOf(method)}" stroke-width="2"${dashes}/>`;
-  return method === 'full' ? line : line + marker(method, 13, 0);
+function sample(method: Method): string {
+  const line = `<path d="M0 0h26" ${stroke(method)}/>`;
+  return method.policy === 'full' ? line : line + marker(method, 13, 0);
 }
 
-function marker(method: string, x: number, y: number): string {
-  const shape = MARKERS[METHOD_NAMES.indexOf(method) % MARKERS.length];
+/** The colour of its retention; dashes for full memory, dots where positions are absolute. */
+function stroke(method: Method): string {
+  const dots = method.positions === 'absolute' ? '2 3' : '';
+  const dashes = method.policy === 'full' ? `8 4 ${dots}`.trim() : dots;
+  const dashed = dashes ? ` stroke-dasharray="${dashes}"` : '';
+  return `fill="none" stroke="${colourOf(method)}" stroke-width="2"${dashed}`;
+}
+
+function marker(method: Method, x: number, y: number): string {
+  const shape = MARKERS[RETENTION_NAMES.indexOf(method.retention) % MARKERS.length];
   return `<path d="${shape}" transform="translate(${x} ${y})" fill="${colourOf(method)}"/>`;
 }
 
-function colourOf(method: string): string {
-  return COLOURS[METHOD_NAMES.indexOf(method) % COLOURS.length]!;
+function colourOf({ retention }: Method): string {
+  return COLOURS[RETENTION_NAMES.indexOf(retention) % COLOURS.length]!;
 }
 
 function round(value: number): number {

@@ -98,6 +98,17 @@ it('reports data sets by tokens and without tenses', () => {
   expect(text).not.toContain('undefined');
 });
 
+it('compares position policies', () => {
+  const absolute = results.map((one) => ({ ...one, method: `${one.method}@absolute` }));
+  const scores = scoresOf([...results, ...absolute], DEFAULT_SHARES);
+  const names = ['full', 'full@absolute', 'infinipot-v', 'infinipot-v@absolute'];
+  const lines = markdown(scores).split('\n\n')[2]!.split('\n').slice(2);
+  expect(lines.map((line) => line.split(' | ')[0])).toEqual(names.map((name) => `| ${name}`));
+  const dotted = 'stroke-dasharray="2 3"';
+  expect(plot(scores).split(dotted)).toHaveLength(4); // in two panels and the legend
+  expect(plot(scoresOf(results, DEFAULT_SHARES))).not.toContain(dotted);
+});
+
 it('draws a panel a tense and a line a method', () => {
   const scores = scoresOf(results, DEFAULT_SHARES);
   const drawn = plot(scores);
