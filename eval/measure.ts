@@ -1,8 +1,8 @@
 // Measuring: one session, loaded once, sits exams in one cell after another.
 
-import { createHash } from 'node:crypto';
 import type { ModelFiles } from '../cli/model-files';
-import type { ByteSource } from '../src/engine/gguf/byte-source';
+import { fingerprint } from '../src/engine/gguf/fingerprint';
+import { openModelFile } from '../src/engine/gguf/model-file';
 import { openNodeGpu } from '../src/engine/gpu/node-gpu';
 import { createSession } from '../src/engine/session';
 import { sit } from './exam';
@@ -37,16 +37,7 @@ export async function* measure(
   }
 }
 
-/** Bytes of a model file read at a time. */
-const CHUNK_BYTES = 1 << 24;
-
-/** Tells a model's files from any others. */
+/** Tells a model from any other, and its weights from those before more training. */
 export async function modelFingerprint({ model, mmproj }: ModelFiles): Promise<string> {
-  const hash = createHash('sha256');
-  for (const source of [model, mmproj] satisfies ByteSource[]) {
-    for (let at = 0; at < source.size; at += CHUNK_BYTES) {
-      hash.update(await source.read(at, Math.min(CHUNK_BYTES, source.size - at)));
-    }
-  }
-  return hash.digest('hex').slice(0, 12);
+  return (await fingerprint([await openModelFile(model), await openModelFile(mmproj)])).slice(0, 12);
 }
