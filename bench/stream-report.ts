@@ -32,7 +32,7 @@ export function streamTables({ adapter, model, frame, source, stream }: StreamBe
   ]);
   return [
     `adapter: ${adapter}`,
-    `model: ${model}; ${stream.framesPerSecond} frames a second of ${source.width} × ${source.height} pixels seen as ${frame.width} × ${frame.height}; ${stream.policy}, budget ${count(stream.budgetTokens)} visual tokens, room for ${count(stream.textTokens)} of text`,
+    `model: ${model}; ${stream.framesPerSecond} frames a second of ${source.width} × ${source.height} pixels seen as ${frame.width} × ${frame.height}; ${stream.policy}, ${stream.positions} positions, budget ${count(stream.budgetTokens)} visual tokens, room for ${count(stream.textTokens)} of text`,
     table(
       [
         ...['minutes', 'frames', 'prunes', 'visual', 'dialogue'],

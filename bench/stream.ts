@@ -68,7 +68,7 @@ export interface StreamMinute {
 
 export interface StreamReport {
   readonly policy: PolicyName;
-  readonly positions?: PositionPolicy;
+  readonly positions: PositionPolicy;
   readonly budgetTokens: number;
   readonly textTokens: number;
   readonly framesPerSecond: number;
@@ -108,7 +108,7 @@ export async function measureStream(options: StreamOptions): Promise<StreamRepor
     const [first, last] = [minutes[0]!, minutes.at(-1)!];
     const { policy, budgetTokens, textTokens, framesPerSecond } = options;
     return {
-      ...{ policy, budgetTokens, textTokens, framesPerSecond },
+      ...{ policy, positions: viewer.positions, budgetTokens, textTokens, framesPerSecond },
       loaded: viewer.loaded,
       minutes,
       lastToFirst: {
@@ -235,6 +235,11 @@ class Viewer {
   /** Whole minutes watched. */
   get minutes(): number {
     return Math.floor(this.#frames / 2 / this.pairsAMinute);
+  }
+
+  /** How rotary positions go on: what was asked for, or the session's own choice. */
+  get positions(): PositionPolicy {
+    return this.#session.memory().positions;
   }
 
   dispose(): void {
