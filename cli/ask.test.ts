@@ -10,14 +10,18 @@ import { complaints, printed } from './testing/output';
 const asked = ['--question', 'What do you see?'];
 for (const [argv, message] of [
   [['--video', 'x.mp4'], '--question is missing.'],
-  [asked, 'Give the video as either --video FILE or --frames FILE.npy.'],
+  [asked, 'Give the video as either --video FILE or --frames FILE.npy;'],
   [
     [...asked, '--video', 'x.mp4', '--frames', 'x.npy'],
-    'Give the video as either --video FILE or --frames FILE.npy.',
+    'Give the video as either --video FILE or --frames FILE.npy;',
   ],
   [
     [...asked, '--video', 'x.mp4', '--policy', 'lru'],
     "--policy is 'lru'; choose full, sliding-window, uniform, random, tar, van or infinipot-v.",
+  ],
+  [
+    [...asked, '--video', 'x.mp4', '--policy', 'tar', '--pooling'],
+    '--pooling is of value norms, which tar does not use; it goes with van and infinipot-v.',
   ],
   [
     [...asked, '--video', 'x.mp4', '--positions', 'relative'],

@@ -13,6 +13,7 @@ import { createSession } from '../src/engine/session';
 import { type Arguments, type Command, UsageError } from './command';
 import { readFrames } from './frames';
 import { MODEL_OPTIONS, type ModelFiles, modelFiles } from './model-files';
+import { POOLING_OPTION, poolingOf } from './pooling';
 import { POSITIONS_OPTION, positionsOf } from './positions';
 import { videoFrames } from './video';
 
@@ -43,7 +44,7 @@ model and budget, which then needs no video, or watches another part of it. With
       value: 'NAME',
       help: `What stays when memory is full: ${POLICY_NAMES.join(', ')} (infinipot-v).`,
     },
-    pooling: { help: 'Pool value norms over neighbouring patches (van, infinipot-v).' },
+    pooling: POOLING_OPTION,
     positions: POSITIONS_OPTION,
     temperature: { value: 'T', help: 'Randomness of the answer; 0 always takes the likeliest token (0).' },
     'top-k': { value: 'K', help: 'Chooses among the K likeliest tokens; 0 among all (0).' },
@@ -61,10 +62,13 @@ async function ask(args: Arguments): Promise<void> {
   if (questions.length === 0 && saveTo === undefined) throw new UsageError('--question is missing.');
   const given = Number(args.has('video')) + Number(args.has('frames'));
   if (given > 1 || (given === 0 && !args.has('restore'))) {
-    throw new UsageError('Give the video as either --video FILE or --frames FILE.npy.');
+    throw new UsageError(
+      'Give the video as either --video FILE or --frames FILE.npy; with --restore FILE it may be left out.',
+    );
   }
   const sampling = samplingOf(args);
   const policy = args.choice('policy', POLICY_NAMES);
+  const pooling = poolingOf(args, policy);
   const positions = positionsOf(args);
   const fps = args.number('fps', 0.001, 1000);
   const budget = budgetOf(args);
@@ -82,7 +86,7 @@ async function ask(args: Arguments): Promise<void> {
     maxRgbPixels: width * height,
     memory: {
       policy,
-      pooling: args.has('pooling'),
+      pooling,
       positions,
       capacityTokens: tokens,
       budget: tokens === undefined ? undefined : { tokens },
@@ -91,7 +95,7 @@ async function ask(args: Arguments): Promise<void> {
   try {
     if (saved) {
       await session.restore(saved);
-      session.configure({ policy, positions, pooling: args.has('pooling') || undefined });
+      session.configure({ policy, positions, pooling: pooling || undefined });
     }
     if (frames && first) await watch(session, first.value, frames, fps ?? files.framesPerSecond);
     const answers: string[] = [];

@@ -8,10 +8,10 @@ import { npyFloats } from '../src/npy';
 import { type Arguments, type Command, UsageError } from './command';
 import { readNpy } from './frames';
 import { keptTokens, type WholeFrames } from './kept-tokens';
+import { POOLING_OPTION, poolingOf } from './pooling';
 import { count, table } from './table';
 
 const PRUNING = Object.values(POLICIES).filter(({ plan }) => plan !== undefined);
-const POOLED = ['van', 'infinipot-v'];
 
 export const retainCommand: Command = {
   name: 'retain',
@@ -33,7 +33,7 @@ ascending:
       value: 'T',
       help: 'How many tokens each layer and head keeps; any number, not only whole frames.',
     },
-    pooling: { help: `Pool value norms, layer by layer as InfiniPot-V does (${POOLED.join(', ')}).` },
+    pooling: POOLING_OPTION,
     seed: { value: 'N', help: 'Seed of random (0).' },
     json: { help: 'Print the kept tokens as JSON in the last line.' },
   },
@@ -50,12 +50,7 @@ async function retain(args: Arguments): Promise<void> {
   const grid = gridOf(args.needed('grid'));
   args.needed('keep');
   const keep = args.integer('keep', 1)!;
-  const pooling = args.has('pooling');
-  if (pooling && !POOLED.includes(policy)) {
-    throw new UsageError(
-      `--pooling is of value norms, which ${policy} does not use; it goes with ${POOLED.join(' and ')}.`,
-    );
-  }
+  const pooling = poolingOf(args, policy);
   const seed = args.integer('seed', 0) ?? 0;
   if (seed > 0xffffffff) throw new UsageError(`--seed is ${seed}; it must be below 4294967296.`);
 

@@ -3,7 +3,7 @@
 
 import type { PolicyName, PositionPolicy } from '../src/engine/contract';
 import { MIN_FRAMES } from '../src/engine/memory/budget';
-import { POLICIES } from '../src/engine/memory/policies';
+import { POLICIES, ranksPooled } from '../src/engine/memory/policies';
 
 /** A retention policy, with value norms pooled or not, and a position policy. */
 export interface Method {
@@ -29,11 +29,6 @@ export const METHODS: readonly Method[] = RETENTIONS.flatMap((how) => [
   { ...how, name: how.retention, positions: 'rebased' },
   { ...how, name: `${how.retention}@absolute`, positions: 'absolute' },
 ]);
-
-function ranksPooled(policy: PolicyName): boolean {
-  const request = { visualTokens: 64, tokensPerFrame: 4, keep: 48, pooling: true };
-  return POLICIES[policy].plan?.(request).stages.some(({ score }) => score === 'pooled-van') ?? false;
-}
 
 /** A budget as it is named: a share of a stream's visual tokens (`1/4`), or so many tokens (`1024`). */
 export interface NamedBudget {

@@ -19,3 +19,9 @@ export const POLICIES: Readonly<Record<PolicyName, RetentionPolicy>> = {
   van,
   'infinipot-v': infinipotV,
 };
+
+/** Whether a policy ranks by value norms, so that pooling them changes what stays. */
+export function ranksPooled(policy: PolicyName): boolean {
+  const request = { visualTokens: 64, tokensPerFrame: 4, keep: 48, pooling: true };
+  return POLICIES[policy].plan?.(request).stages.some(({ score }) => score === 'pooled-van') ?? false;
+}
