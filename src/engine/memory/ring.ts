@@ -200,18 +200,17 @@ export class Ring {
    */
   restore(state: RingState): void {
     this.reset();
-    const { text, newest, counts, evenFrames: even, ...rest } = structuredClone(state);
-    this.#policy = rest.policy;
-    this.#budget = rest.budget;
-    this.#counts = { ...counts };
-    this.#nextSeq = rest.nextSeq;
-    this.#nextFrame = rest.nextFrame;
-    this.#prunes = rest.prunes;
-    this.#seed = rest.seed;
-    this.#pooling = rest.pooling;
-    this.#evenFrames = [...even];
-    this.#text = [...text];
-    this.#newest = { ...newest };
+    this.#policy = state.policy;
+    this.#budget = state.budget;
+    this.#counts = { ...state.counts };
+    this.#nextSeq = state.nextSeq;
+    this.#nextFrame = state.nextFrame;
+    this.#prunes = state.prunes;
+    this.#seed = state.seed;
+    this.#pooling = state.pooling;
+    this.#evenFrames = [...state.evenFrames];
+    this.#text = state.text.map((run) => ({ ...run }));
+    this.#newest = { ...state.newest };
   }
 
   /**
