@@ -1,4 +1,4 @@
-// What is compared: cells of a retention method and a budget, and which runs (a cell over an exam) they come to.
+// What is compared: cells of a method and a budget, and which runs (a cell over an exam) they come to.
 // Pure arithmetic.
 
 import type { PolicyName, PositionPolicy } from '../src/engine/contract';

@@ -14,7 +14,7 @@ export type Dimension = 'all' | 'type' | 'group' | 'ago';
 
 /** One figure. Shares are from 0 to 1; `low` and `high` bound the 95 % confidence interval. */
 export interface Score {
-  /** Name of the method of retention. */
+  /** Name of the method: how memory and positions are kept. */
   readonly method: string;
   readonly budget: string;
   /** Absent where the questions have none. */

@@ -18,7 +18,7 @@ export interface Setting {
 export interface Run {
   readonly exam: string;
   readonly group: string;
-  /** Name of the method of retention. */
+  /** Name of the method: how memory and positions are kept. */
   readonly method: string;
   /** Most visual tokens held. */
   readonly budget: number;

@@ -127,7 +127,7 @@ export interface Session {
    */
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Replaces memory and conversation, policy and budget by saved ones; frames that wait are dropped.
+   * Replaces memory and conversation, policies, pooling and budget by saved ones; frames that wait are dropped.
    * @throws SnapshotError when the bytes are damaged, from a newer Ringside, or of another model or other sizes;
    *   memory is then as it was.
    */
