@@ -12,6 +12,8 @@ export const TOLERANCE = {
   rebasedKeysF32: 1e-4,
   /** The same in halves, rounded again at each turn: 2^-11 of components up to 1.4, a few times. */
   rebasedKeysF16: 4e-3,
+  /** Two scores of retention closer than this may rank either way: their sums in f32 differ by device. */
+  scoreGapF32: 1e-5,
   /** Visual tokens against transformers in f32, through every block of the encoder. */
   visualTokensF32: 1e-3,
   /** Last-position logits against transformers in f32, keys and values cached in f32. */

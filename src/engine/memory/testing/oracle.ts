@@ -2,6 +2,7 @@
 // float64, by sorting. Written apart from the policies and kernels it judges.
 
 import type { PolicyName } from '../../contract';
+import { TOLERANCE } from '../../testing/tolerance';
 
 /** One visual token of one (layer, head). */
 export interface Token {
@@ -31,13 +32,6 @@ interface Scored {
   readonly token: Token;
   readonly score: number;
 }
-
-/**
- * Sums in f32 on a GPU may order two scores closer than this either way. Where the last token chosen and the
- * first one left out differ by less, but not by nothing, both choices count as right. Exact ties do not: there
- * the older token must win.
- */
-export const SCORE_TOLERANCE = 1e-5;
 
 /**
  * The sequence numbers that may remain, in ascending order: one answer, or two where scores nearly tie.
@@ -174,7 +168,10 @@ function scored(tokens: readonly Token[], score: (token: Token) => number): Scor
     .sort((a, b) => b.score - a.score || a.token.seq - b.token.seq);
 }
 
-/** The top `count`, and where the next score nearly ties with the last, the same with those two exchanged. */
+/**
+ * The top `count`, and where the next score nearly ties with the last, the same with those two exchanged. Exact ties
+ * leave no choice: there the older token must win.
+ */
 function alternatives(ranked: readonly Scored[], count: number): Token[][] {
   const tokens = ranked.map(({ token }) => token);
   const top = tokens.slice(0, count);
@@ -182,7 +179,7 @@ function alternatives(ranked: readonly Scored[], count: number): Token[][] {
   const next = ranked[count];
   if (!last || !next) return [top];
   const gap = last.score - next.score;
-  return gap > 0 && gap < SCORE_TOLERANCE ? [top, [...tokens.slice(0, count - 1), next.token]] : [top];
+  return gap > 0 && gap < TOLERANCE.scoreGapF32 ? [top, [...tokens.slice(0, count - 1), next.token]] : [top];
 }
 
 function sorted(tokens: readonly Token[]): number[] {
