@@ -211,7 +211,7 @@ function positionRange(wanted: number, { contextLength }: DecoderHyper, grid: Fr
   const least = MIN_TEXT_POSITIONS + 2 * Math.max(grid.tokenRows, grid.tokenCols);
   if (Number.isInteger(wanted) && wanted >= least) return Math.min(wanted, contextLength);
   throw new InvalidInputError(
-    `The model is said to be trained on ${wanted} positions; it must be a whole number of at least ${least} for frames of this size.`,
+    `The model is said to be trained on ${wanted} positions; it must be a whole number of at least ${least} for frames of this size. Correct its card, or choose smaller frames.`,
   );
 }
 
