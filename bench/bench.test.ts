@@ -55,6 +55,7 @@ it('streams minutes without creating a buffer, beside a fresh session', async ()
   expect(await main(['bench', ...SMALL, '--stream', '2', '--fps', '0.1', '--json'])).toBe(0);
   expect(printed[0]).toMatch(/^ +2 +12 +\d +1[26] /m);
   const { stream } = JSON.parse(printed.at(-1)!) as StreamBenchReport;
+  expect(stream.positions).toBe('rebased');
   expect(stream.minutes.map(({ minutes }) => minutes)).toEqual([1, 2]);
   for (const minute of stream.minutes) {
     expect(minute.framesSeen).toBe(6 * minute.minutes);
