@@ -14,8 +14,8 @@ const MODEL = 'public/models/toybox';
 const CLIPS = 30;
 const MAX_FRAMES = 12;
 
-/** What the bundled weights reach, 84 %, less what rounding may cost on another adapter; the goal is 85 %. */
-const LEAST_SHARE = 0.82;
+/** What the bundled model promises; its card says what it reaches. */
+const LEAST_SHARE = 0.85;
 
 it('the bundled model answers questions about the present', async ({ skip }) => {
   skip(spawnSync('ffmpeg', ['-version']).error !== undefined, 'no ffmpeg to read the clips');

@@ -18,7 +18,7 @@ PLACES = ("at the top left", "at the top", "at the top right", "on the left", "i
 AGO = ((2, "just now"), (6, "a few seconds ago"), (15, "about ten seconds ago"), (45, "about half a minute ago"),
        (10 ** 6, "about a minute ago"))
 MARGIN = 5  # pixels from a boundary of the 3x3 grid within which both sides are right
-PRESENT = {"see": 2, "colour": 1.3, "shape": 1.2, "count": 1, "exist1": 1.2, "exist": 1.5, "glyph": 1.5,
+PRESENT = {"see": 2, "colour": 2.6, "shape": 1.2, "count": 1, "exist1": 1.2, "exist": 1.5, "glyph": 1.5,
            "where": 3.5, "moving": 1.5}
 PAST = {"first": 1, "before": 1.2, "after": 1.2, "earlier1": 0.7, "earlier": 1, "distinct": 1, "order": 1.2,
         "lastglyph": 0.8, "ago": 1.2}

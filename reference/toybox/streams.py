@@ -18,6 +18,7 @@ from tokenizer import Text
 
 CELLS = np.array([(row, col) for row in range(GRID) for col in range(GRID)])
 LONGEST_GAP = 230  # seconds of evicted past before the oldest frame kept
+CROWDED_SHARE = 0.6  # of streams that end in a second with several things, if a few tries find one
 
 
 @dataclass
@@ -106,6 +107,11 @@ def eviction(rng: Random, sights: list) -> tuple[np.ndarray, bool]:
 def draw_row(rng: Random, scenes: list, text: Text, seconds: int, questions: int, past_share: float) -> Row:
     """A stream of `seconds` with its questions; one in four has earlier dialogue turns."""
     sights, features = chain(rng, scenes, seconds)
+    if rng.random() < CROWDED_SHARE:  # to tell one thing from another by its name has to be learned
+        for _ in range(4):
+            if len(sights[-1]) > 1:
+                break
+            sights, features = chain(rng, scenes, seconds)
     keep, whole = eviction(rng, sights)
     gap = int(rng.uniform(0, 1) ** 2 * LONGEST_GAP) if rng.random() < 0.25 else 0
     layout, shown, fresh = Layout(features), 0, True
