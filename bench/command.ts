@@ -8,7 +8,7 @@ import type { PolicyName } from '../src/engine/contract';
 import { type Gpu, openDevice } from '../src/engine/gpu/device';
 import { openNodeGpu } from '../src/engine/gpu/node-gpu';
 import { type KernelTime, Profiler } from '../src/engine/gpu/profile';
-import { POLICIES } from '../src/engine/memory/policies';
+import { PRUNING_POLICIES } from '../src/engine/memory/policies';
 import { loadModel } from '../src/engine/model';
 import { measureKernels } from './kernels';
 import { timed } from './measure';
@@ -29,7 +29,6 @@ const PROFILED_TOKENS = 8;
 /** The budget of a stream, in pairs of frames: small, so that it prunes every other pair. */
 const STREAM_PAIRS = 8;
 
-const PRUNING = (Object.keys(POLICIES) as PolicyName[]).filter((name) => POLICIES[name].plan);
 const DEFAULT_POLICY = 'infinipot-v';
 
 /** What can be measured instead of a model's stages, and the options that go with it. */
@@ -69,7 +68,7 @@ A software adapter (swiftshader, lavapipe) gives honest ratios, never speed.`,
     },
     policy: {
       value: 'NAME',
-      help: `Whose prunes to measure: ${PRUNING.join(', ')} (${DEFAULT_POLICY}). Give it again for others.`,
+      help: `Whose prunes to measure: ${PRUNING_POLICIES.join(', ')} (${DEFAULT_POLICY}). Give it again for others.`,
       repeatable: true,
     },
     profile: { help: 'Also milliseconds by kernel, where the adapter has timestamp queries.' },
@@ -126,9 +125,9 @@ function modeOf(args: Arguments): keyof typeof MODES | 'stages' {
 
 function policiesOf(args: Arguments): readonly [PolicyName, ...PolicyName[]] {
   const [first = DEFAULT_POLICY, ...others] = args.list('policy').map((given) => {
-    const name = PRUNING.find((candidate) => candidate === given);
+    const name = PRUNING_POLICIES.find((candidate) => candidate === given);
     if (name) return name;
-    throw new UsageError(`--policy is '${given}'; choose ${listed(PRUNING)}.`);
+    throw new UsageError(`--policy is '${given}'; choose ${listed(PRUNING_POLICIES)}.`);
   });
   return [first, ...others];
 }

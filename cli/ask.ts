@@ -2,11 +2,11 @@
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { PolicyName, RgbFrame, Sampling, Session } from '../src/engine/contract';
+import type { RgbFrame, Sampling, Session } from '../src/engine/contract';
 import { InvalidInputError } from '../src/engine/errors';
 import { openModelFile } from '../src/engine/gguf/model-file';
 import { openNodeGpu } from '../src/engine/gpu/node-gpu';
-import { POLICIES } from '../src/engine/memory/policies';
+import { POLICY_NAMES } from '../src/engine/memory/policies';
 import { bytesPerToken } from '../src/engine/memory/ring-shape';
 import { readDecoderHyper } from '../src/engine/models/qwen2-vl';
 import { createSession } from '../src/engine/session';
@@ -16,8 +16,6 @@ import { MODEL_OPTIONS, type ModelFiles, modelFiles } from './model-files';
 import { POOLING_OPTION, poolingOf } from './pooling';
 import { POSITIONS_OPTION, positionsOf } from './positions';
 import { videoFrames } from './video';
-
-const POLICY_NAMES = Object.keys(POLICIES) as PolicyName[];
 
 export const askCommand: Command = {
   name: 'ask',

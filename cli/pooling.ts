@@ -1,10 +1,10 @@
 // The choice to pool value norms, as commands with a retention policy offer it.
 
 import type { PolicyName } from '../src/engine/contract';
-import { POLICIES, ranksPooled } from '../src/engine/memory/policies';
+import { POLICY_NAMES, ranksPooled } from '../src/engine/memory/policies';
 import { type Arguments, listed, type Option, UsageError } from './command';
 
-const POOLED = (Object.keys(POLICIES) as PolicyName[]).filter(ranksPooled);
+const POOLED = POLICY_NAMES.filter(ranksPooled);
 
 export const POOLING_OPTION: Option = {
   help: `Pool value norms, layer by layer as InfiniPot-V does (${POOLED.join(', ')}).`,

@@ -3,15 +3,13 @@
 import { InvalidInputError } from '../src/engine/errors';
 import { openDevice } from '../src/engine/gpu/device';
 import { openNodeGpu } from '../src/engine/gpu/node-gpu';
-import { POLICIES } from '../src/engine/memory/policies';
+import { POLICIES, PRUNING_POLICIES } from '../src/engine/memory/policies';
 import { npyFloats } from '../src/npy';
 import { type Arguments, type Command, UsageError } from './command';
 import { readNpy } from './frames';
 import { keptTokens, type WholeFrames } from './kept-tokens';
 import { POOLING_OPTION, poolingOf } from './pooling';
 import { count, table } from './table';
-
-const PRUNING = Object.values(POLICIES).filter(({ plan }) => plan !== undefined);
 
 export const retainCommand: Command = {
   name: 'retain',
@@ -25,7 +23,7 @@ Prints a summary, or with --json, as the last line, the kept tokens of every lay
 ascending:
   [[[T tokens of layer 0, head 0], [… of head 1], …], [… of layer 1], …]`,
   options: {
-    policy: { value: 'P', help: `${PRUNING.map(({ name }) => name).join(', ')}.` },
+    policy: { value: 'P', help: `${PRUNING_POLICIES.join(', ')}.` },
     keys: { value: 'FILE.npy', help: 'The keys, as cached.' },
     values: { value: 'FILE.npy', help: 'The values, of the same shape.' },
     grid: { value: 'H,W', help: 'Rows and columns of the tokens of a frame.' },
@@ -42,10 +40,7 @@ ascending:
 
 async function retain(args: Arguments): Promise<void> {
   args.needed('policy');
-  const policy = args.choice(
-    'policy',
-    PRUNING.map(({ name }) => name),
-  )!;
+  const policy = args.choice('policy', PRUNING_POLICIES)!;
   const [keysPath, valuesPath] = [args.needed('keys'), args.needed('values')];
   const grid = gridOf(args.needed('grid'));
   args.needed('keep');

@@ -3,7 +3,7 @@
 
 import type { PolicyName, PositionPolicy } from '../src/engine/contract';
 import { MIN_FRAMES } from '../src/engine/memory/budget';
-import { POLICIES, ranksPooled } from '../src/engine/memory/policies';
+import { POLICIES, POLICY_NAMES, ranksPooled } from '../src/engine/memory/policies';
 
 /** A retention policy, with value norms pooled or not, and a position policy. */
 export interface Method {
@@ -16,7 +16,7 @@ export interface Method {
   readonly positions: PositionPolicy;
 }
 
-const RETENTIONS = (Object.keys(POLICIES) as PolicyName[]).flatMap((policy) => {
+const RETENTIONS = POLICY_NAMES.flatMap((policy) => {
   const plain = { retention: policy, policy, pooling: false };
   return ranksPooled(policy) ? [plain, { retention: `${policy}+pooling`, policy, pooling: true }] : [plain];
 });

@@ -3,11 +3,10 @@
 // a failure names: run that one alone by setting FIRST and SEQUENCES.
 
 import { expect, it } from 'vitest';
-import type { PolicyName } from '../contract';
 import { Dialogue } from '../dialogue';
 import { TEXT } from '../gpu/step';
 import { testGpu } from '../gpu/testing/harness';
-import { POLICIES } from './policies';
+import { PRUNING_POLICIES } from './policies';
 import type { Region } from './ring';
 import type { RingShape } from './ring-shape';
 import { MirroredRing, type SavedRing } from './testing/mirrored-ring';
@@ -41,8 +40,6 @@ const SHAPES: readonly (RingShape & { visualCapacity: number })[] = [
     visualCapacity: 6,
   },
 ];
-
-const PRUNING = (Object.keys(POLICIES) as PolicyName[]).filter((name) => POLICIES[name].plan);
 
 /** A token as the model knows it. */
 interface Token {
@@ -203,7 +200,7 @@ class Life {
     const { ring, shape } = this.mirrored;
     const least = 2 * shape.tokensPerFrame;
     const tokens = least + this.#below(ring.visualCapacity - least + 1);
-    const policy = PRUNING[this.#below(PRUNING.length)]!;
+    const policy = PRUNING_POLICIES[this.#below(PRUNING_POLICIES.length)]!;
     this.done.push(`${policy} ${tokens}`);
     const pooling = this.#below(2) === 0;
     this.mirrored.configure({ policy, budget: { tokens }, seed: this.#random(), pooling });

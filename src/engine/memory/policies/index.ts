@@ -20,6 +20,11 @@ export const POLICIES: Readonly<Record<PolicyName, RetentionPolicy>> = {
   'infinipot-v': infinipotV,
 };
 
+export const POLICY_NAMES = Object.keys(POLICIES) as readonly PolicyName[];
+
+/** Those that let go of tokens. */
+export const PRUNING_POLICIES = POLICY_NAMES.filter((name) => POLICIES[name].plan);
+
 /** Whether a policy ranks by value norms, so that pooling them changes what stays. */
 export function ranksPooled(policy: PolicyName): boolean {
   const request = { visualTokens: 64, tokensPerFrame: 4, keep: 48, pooling: true };
