@@ -110,7 +110,7 @@ export class Context {
    * @throws InvalidInputError when `needed` never fit.
    */
   makeTextRoom(needed: number, longest: number): number {
-    const possible = this.#textRoom + this.dialogue.releasable - needed;
+    const possible = this.#mostTextRoom - needed;
     if (possible < 1) {
       throw new InvalidInputError(
         `The question is ${needed} tokens long, but only ${possible + needed} fit. Ask in fewer words.`,
@@ -127,6 +127,14 @@ export class Context {
   /** Text tokens there is still room for, in slots and in positions. */
   get #textRoom(): number {
     return Math.min(this.#model.ring.textRoom, this.positions.textRoom);
+  }
+
+  /** The same once every turn has gone. Where two videos become one, that frees more positions than it had words. */
+  get #mostTextRoom(): number {
+    const { ring } = this.#model;
+    const turns = this.dialogue.releasable;
+    const words = turns.reduce((sum, { first, end }) => sum + end - first, 0);
+    return Math.min(ring.textRoom + words, this.positions.textRoomWithout(turns));
   }
 
   /** Lets go of the oldest turns until there is room for `needed` text tokens, or none is left. */

@@ -22,13 +22,11 @@ export interface Exchange {
 export class Dialogue {
   #exchanges: Exchange[] = [];
 
-  /** Tokens that letting go of every turn would free. */
-  get releasable(): number {
-    const length = (range?: SeqRange) => (range ? range.end - range.first : 0);
-    return this.#exchanges
-      .map(({ closing, turns, opening }) => ({ turns, markers: opening ? [closing, opening] : [] }))
-      .flatMap(({ turns, markers }) => [...turns, ...markers])
-      .reduce((sum, range) => sum + length(range), 0);
+  /** All that would go if every turn went. */
+  get releasable(): SeqRange[] {
+    return this.#exchanges.flatMap(({ closing, turns, opening }) =>
+      opening ? [...(closing ? [closing] : []), ...turns, opening] : turns,
+    );
   }
 
   clear(): void {

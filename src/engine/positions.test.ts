@@ -173,6 +173,25 @@ describe('a session', { timeout: 600_000 }, () => {
     expect(dialogue).toBeLessThan(160);
   });
 
+  it('takes as long a question after talk between many videos as after one video alone', async () => {
+    /** Asks longer questions than fit, each a word shorter, until one is answered. @returns its words. */
+    const longest = async (session: Session): Promise<number> => {
+      for (let words = 80; words > 0; words--) {
+        const said = await ask(session, 'word '.repeat(words)).catch((error: Error) => error);
+        if (typeof said === 'string') return words;
+        expect(said.message).toMatch(/fewer words/);
+      }
+      return 0;
+    };
+    const [quiet, talked] = [await open({ trainedPositions: 160 }), await open({ trainedPositions: 160 })];
+    for (let turn = 0; turn < 6; turn++) {
+      for (const session of [quiet, talked]) await watch(session, turn, 1);
+      if (turn < 5) await ask(talked, 'Why?', 2);
+    }
+    expect(await longest(talked)).toBe(await longest(quiet));
+    expect(talked.memory().newestPosition).toBeLessThan(160);
+  });
+
   it('changes over at run time, and back', async () => {
     const session = await open({ trainedPositions: 80, memory: { positions: 'absolute' } });
     await watch(session, 0, 60);

@@ -10,6 +10,7 @@
 
 import type { PositionPolicy } from '../contract';
 import { framePositions, type Position, textPositions } from '../decoder/rotary';
+import type { SeqRange } from '../dialogue';
 
 /** Text with sequence numbers first ≤ seq < end, the first of them at position `start`. */
 export interface TextSegment {
@@ -108,6 +109,19 @@ function extent(segment: Segment): number {
   return seconds === 0 ? 0 : Math.max(seconds, ...segment.grid);
 }
 
+/** The segments without the text of a range; where words stand does not change. */
+function without(segments: readonly Segment[], range: SeqRange): Segment[] {
+  return segments.flatMap((segment): Segment[] => {
+    if (segment.kind === 'video') return [segment];
+    const { first, end, start } = segment;
+    const before = { ...segment, end: Math.min(end, range.first) };
+    const behind = { ...segment, first: Math.max(first, range.end) };
+    return [before, { ...behind, start: start + behind.first - first }].filter(
+      (part) => part.first < part.end,
+    );
+  });
+}
+
 /** The position behind all segments. */
 function behind(segments: readonly Segment[]): number {
   const last = segments.at(-1);
@@ -153,8 +167,14 @@ export class Positions {
    * rows or columns, and one on which the next frame comes in before a second is cut.
    */
   get textRoom(): number {
+    return this.textRoomWithout([]);
+  }
+
+  /** What `textRoom` would be with these ranges of text let go: each takes its positions along, and joins videos. */
+  textRoomWithout(ranges: readonly SeqRange[]): number {
     if (this.policy === 'absolute') return Number.POSITIVE_INFINITY;
-    const least = rebase(this.#segments, 0).segments;
+    const left = ranges.reduce(without, this.#segments);
+    const least = rebase(left, 0).segments;
     const newest = least.findLast(({ kind }) => kind === 'video') as VideoSegment | undefined;
     return this.range - behind(least) - Math.max(0, ...(newest?.grid ?? [])) - 1;
   }
@@ -210,15 +230,12 @@ export class Positions {
 
   /** Takes back the text with sequence numbers from `nextSeq` on. */
   rollback(nextSeq: number): void {
-    this.#keepText(({ first, end }) => [[first, Math.min(end, nextSeq)]]);
+    this.#segments = without(this.#segments, { first: nextSeq, end: Number.POSITIVE_INFINITY });
   }
 
   /** Lets go of the text with first ≤ sequence number < end; a later rebase closes the gap. */
   drop(firstSeq: number, endSeq: number): void {
-    this.#keepText(({ first, end }) => [
-      [first, Math.min(end, firstSeq)],
-      [Math.max(first, endSeq), end],
-    ]);
+    this.#segments = without(this.#segments, { first: firstSeq, end: endSeq });
   }
 
   /**
@@ -234,19 +251,5 @@ export class Positions {
     this.#segments = rebased.segments;
     this.#rebases++;
     return rebased.moves;
-  }
-
-  /** Cuts every text down to those of its parts that are not empty. */
-  #keepText(parts: (text: TextSegment) => (readonly [first: number, end: number])[]): void {
-    this.#segments = this.#segments.flatMap((segment): Segment[] => {
-      if (segment.kind === 'video') return [segment];
-      const kept = parts(segment).filter(([first, end]) => first < end);
-      return kept.map(([first, end]) => ({
-        ...segment,
-        first,
-        end,
-        start: segment.start + first - segment.first,
-      }));
-    });
   }
 }
