@@ -13,8 +13,8 @@ import { createSession } from '../src/engine/session';
 import { type Arguments, type Command, UsageError } from './command';
 import { readFrames } from './frames';
 import { MODEL_OPTIONS, type ModelFiles, modelFiles } from './model-files';
-import { POOLING_OPTION, poolingOf } from './pooling';
 import { POSITIONS_OPTION, positionsOf } from './positions';
+import { POOLING_OPTION, poolingOf, TAR_KEYS_OPTION, tarKeysOf } from './retention';
 import { videoFrames } from './video';
 
 export const askCommand: Command = {
@@ -43,6 +43,7 @@ model and budget, which then needs no video, or watches another part of it. With
       help: `What stays when memory is full: ${POLICY_NAMES.join(', ')} (infinipot-v).`,
     },
     pooling: POOLING_OPTION,
+    'tar-keys': TAR_KEYS_OPTION,
     positions: POSITIONS_OPTION,
     temperature: { value: 'T', help: 'Randomness of the answer; 0 always takes the likeliest token (0).' },
     'top-k': { value: 'K', help: 'Chooses among the K likeliest tokens; 0 among all (0).' },
@@ -67,6 +68,7 @@ async function ask(args: Arguments): Promise<void> {
   const sampling = samplingOf(args);
   const policy = args.choice('policy', POLICY_NAMES);
   const pooling = poolingOf(args, policy);
+  const tarKeys = tarKeysOf(args, policy);
   const positions = positionsOf(args);
   const fps = args.number('fps', 0.001, 1000);
   const budget = budgetOf(args);
@@ -85,6 +87,7 @@ async function ask(args: Arguments): Promise<void> {
     memory: {
       policy,
       pooling,
+      tarKeys,
       positions,
       capacityTokens: tokens,
       budget: tokens === undefined ? undefined : { tokens },
@@ -93,7 +96,7 @@ async function ask(args: Arguments): Promise<void> {
   try {
     if (saved) {
       await session.restore(saved);
-      session.configure({ policy, positions, pooling: pooling || undefined });
+      session.configure({ policy, tarKeys, positions, pooling: pooling || undefined });
     }
     if (frames && first) await watch(session, first.value, frames, fps ?? files.framesPerSecond);
     const answers: string[] = [];

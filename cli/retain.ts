@@ -8,7 +8,7 @@ import { npyFloats } from '../src/npy';
 import { type Arguments, type Command, UsageError } from './command';
 import { readNpy } from './frames';
 import { keptTokens, type WholeFrames } from './kept-tokens';
-import { POOLING_OPTION, poolingOf } from './pooling';
+import { POOLING_OPTION, poolingOf } from './retention';
 import { count, table } from './table';
 
 export const retainCommand: Command = {

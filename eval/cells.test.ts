@@ -27,11 +27,20 @@ it('turns shares into whole frames, two at least', () => {
   expect(budgetTokens(parseBudget('100')!, 0, 16)).toBe(100);
 });
 
-it('has every policy, and again with pooling where it pools', () => {
+it('has every policy, and again with pooling where it pools and unrotated keys where it compares keys', () => {
   expect(new Set(METHODS.map(({ policy }) => policy))).toEqual(new Set(Object.keys(POLICIES)));
-  expect(
-    METHODS.filter(({ pooling, positions }) => pooling && positions === 'rebased').map(({ name }) => name),
-  ).toEqual(['van+pooling', 'infinipot-v+pooling']);
+  const rebased = METHODS.filter(({ positions }) => positions === 'rebased');
+  const names = (methods: readonly Method[]) => methods.map(({ name }) => name);
+  expect(names(rebased.filter(({ pooling }) => pooling))).toEqual([
+    'van+pooling',
+    'infinipot-v+pooling',
+    'infinipot-v+pooling+unrotated',
+  ]);
+  expect(names(rebased.filter(({ tarKeys }) => tarKeys === 'unrotated'))).toEqual([
+    'tar+unrotated',
+    'infinipot-v+unrotated',
+    'infinipot-v+pooling+unrotated',
+  ]);
 });
 
 it('measures everything in memory once, and full memory with nothing less', () => {

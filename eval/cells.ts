@@ -1,27 +1,32 @@
 // What is compared: cells of a method and a budget, and which runs (a cell over an exam) they come to.
 // Pure arithmetic.
 
-import type { PolicyName, PositionPolicy } from '../src/engine/contract';
+import type { PolicyName, PositionPolicy, TarKeys } from '../src/engine/contract';
 import { MIN_FRAMES } from '../src/engine/memory/budget';
-import { POLICIES, POLICY_NAMES, ranksPooled } from '../src/engine/memory/policies';
+import { comparesKeys, POLICIES, POLICY_NAMES, ranksPooled } from '../src/engine/memory/policies';
 
-/** A retention policy, with value norms pooled or not, and a position policy. */
+/** A retention policy, with value norms pooled or not and keys compared one way or the other, and a position policy. */
 export interface Method {
   /** As `retention`; followed by `@absolute` where positions are. */
   readonly name: string;
-  /** The retention policy's name; followed by `+pooling` where norms are pooled. */
+  /** The retention policy's name; followed by `+pooling` where norms are pooled, and `+unrotated` where such keys are compared. */
   readonly retention: string;
   readonly policy: PolicyName;
   readonly pooling: boolean;
+  readonly tarKeys: TarKeys;
   readonly positions: PositionPolicy;
 }
 
-const RETENTIONS = POLICY_NAMES.flatMap((policy) => {
-  const plain = { retention: policy, policy, pooling: false };
-  return ranksPooled(policy) ? [plain, { retention: `${policy}+pooling`, policy, pooling: true }] : [plain];
-});
+const RETENTIONS = POLICY_NAMES.flatMap((policy) =>
+  (comparesKeys(policy) ? (['cached', 'unrotated'] as const) : (['cached'] as const)).flatMap((tarKeys) =>
+    (ranksPooled(policy) ? [false, true] : [false]).map((pooling) => ({
+      retention: `${policy}${pooling ? '+pooling' : ''}${tarKeys === 'unrotated' ? '+unrotated' : ''}`,
+      ...{ policy, pooling, tarKeys },
+    })),
+  ),
+);
 
-/** What `--policies` chooses from: every policy, and again with pooling where that changes what stays. */
+/** What `--policies` chooses from: every policy, and again with every choice that changes what stays. */
 export const RETENTION_NAMES: readonly string[] = RETENTIONS.map(({ retention }) => retention);
 
 /** All there is to compare. */

@@ -28,8 +28,8 @@ export async function* measure(
   });
   try {
     for (const { sat, kept, ...run } of runs) {
-      const { policy, pooling, positions } = kept;
-      session.configure({ policy, pooling, positions, budget: { tokens: run.budget } });
+      const { policy, pooling, tarKeys, positions } = kept;
+      session.configure({ policy, pooling, tarKeys, positions, budget: { tokens: run.budget } });
       yield { ...setting, ...run, ...(await sit(session, sat)) };
     }
   } finally {

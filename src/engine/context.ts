@@ -96,8 +96,8 @@ export class Context {
 
   /** Makes room for a frame after `opening` text tokens, in the ring as its policy says. @returns whether it pruned. */
   makeFrameRoom(opening: number): boolean {
-    const { ring, grid } = this.#model;
-    const pruned = ring.makeRoom();
+    const { ring, rotation, grid } = this.#model;
+    const pruned = ring.makeRoom(() => rotation.locate(this.positions.waysBack, ring.nextSeq));
     this.#dropTurns(opening);
     this.#makePositions(opening + Math.max(grid.tokenRows, grid.tokenCols));
     return pruned;
@@ -151,7 +151,7 @@ export class Context {
 
   /** Rebases the keys held where the next `count` positions would pass the trained range. */
   #makePositions(count: number): void {
-    this.#model.rebase.submit(this.positions.makeRoom(count), this.#model.ring.nextSeq);
+    this.#model.rotation.rebase(this.positions.makeRoom(count), this.#model.ring.nextSeq);
   }
 
   /** Allocates text and cuts it into blocks the decoder can take. */

@@ -9,6 +9,9 @@ export type PolicyName = 'full' | 'sliding-window' | 'uniform' | 'random' | 'tar
  */
 export type PositionPolicy = 'absolute' | 'rebased';
 
+/** Which keys TaR compares: as they are cached, rotated by their positions, or with that rotation undone. */
+export type TarKeys = 'cached' | 'unrotated';
+
 /** How much visual memory may be held: in tokens of each (layer, head), or in bytes of keys and values. */
 export type Budget = { readonly tokens: number } | { readonly bytes: number };
 
@@ -109,10 +112,11 @@ export interface Session {
    */
   ask(question: string, options?: AskOptions): AsyncGenerator<string, void>;
   memory(): MemoryReport;
-  /** Changes policies, pooling of value norms or budget at once; a smaller budget prunes at the next frame. */
+  /** Changes policies, what they compare, or the budget at once; a smaller budget prunes at the next frame. */
   configure(change: {
     policy?: PolicyName;
     pooling?: boolean;
+    tarKeys?: TarKeys;
     budget?: Budget;
     positions?: PositionPolicy;
   }): void;
@@ -127,7 +131,7 @@ export interface Session {
    */
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Replaces memory and conversation, policies, pooling and budget by saved ones; frames that wait are dropped.
+   * Replaces memory and conversation, policies, what they compare, and budget by saved ones; frames that wait are dropped.
    * @throws SnapshotError when the bytes are damaged, from a newer Ringside, or of another model or other sizes;
    *   memory is then as it was.
    */

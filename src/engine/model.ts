@@ -13,9 +13,9 @@ import type { Gpu } from './gpu/device';
 import { Ledger } from './gpu/ledger';
 import type { MemoryPlan } from './gpu/memory-plan';
 import { WeightPlan } from './gpu/weights';
-import { planRebase, Rebase } from './memory/rebase';
 import { Ring } from './memory/ring';
 import { planRing, type RingShape } from './memory/ring-shape';
+import { KeyRotation, planRotation } from './memory/rotation';
 import { planSnapshot } from './memory/snapshot';
 import { planDecoderWeights, readDecoderHyper } from './models/qwen2-vl';
 import { qwen2VlVisionHyper, qwen2VlVisionWeights } from './models/qwen2-vl-vision';
@@ -55,8 +55,8 @@ export interface Model {
   readonly encoder: VisionEncoder;
   readonly decoder: Decoder;
   readonly ring: Ring;
-  /** Brings cached keys to new positions. */
-  readonly rebase: Rebase;
+  /** Of the ring's keys. */
+  readonly rotation: KeyRotation;
   readonly trainedPositions: number;
   readonly tokenizer: Tokenizer;
   readonly conversation: ConversationPieces;
@@ -141,7 +141,7 @@ async function build(
     ...visionWeights.specs,
     ...planDecoder(hyper, blockTokens, ringShape.capacity, gpu.kernels),
     ...planRing(ringShape),
-    ...planRebase(ringShape),
+    ...planRotation(ringShape),
     planSnapshot(),
     ...planVision(visionHyper, grid),
     ...planFrames(frameOptions),
@@ -159,7 +159,7 @@ async function build(
     await visionWeights.upload(device, ledger, advance);
     await textWeights.upload(device, ledger, advance);
     options.onProgress({ stage: 'shaders', fraction: WEIGHTS_SHARE, bytesDone, bytesTotal });
-    const [print, frames, encoder, decoder, ring, rebase] = await Promise.all([
+    const [print, frames, encoder, decoder, ring, rotation] = await Promise.all([
       fingerprint([modelFile, mmprojFile]),
       FrameInput.create(gpu, ledger, frameOptions),
       VisionEncoder.create(gpu, ledger, {
@@ -171,8 +171,8 @@ async function build(
         matmul,
       }),
       Decoder.create(gpu, ledger, { hyper, weights: decoderWeights, ring: ringShape, blockTokens, matmul }),
-      Ring.create(gpu, ledger, ringShape, options.visualTokens),
-      Rebase.create(gpu, ledger, ringShape, hyper),
+      Ring.create(gpu, ledger, ringShape, options.visualTokens, hyper.ropeSections[0]),
+      KeyRotation.create(gpu, ledger, ringShape, hyper),
     ]);
     options.onProgress({ stage: 'ready', fraction: 1, bytesDone, bytesTotal });
     return {
@@ -185,7 +185,7 @@ async function build(
       encoder,
       decoder,
       ring,
-      rebase,
+      rotation,
       trainedPositions,
       tokenizer,
       conversation,

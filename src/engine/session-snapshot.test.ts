@@ -139,8 +139,8 @@ describe('what cannot be restored is refused, and memory is as it was', () => {
     }
 
     const { header, payload } = await openSnapshot(saved);
-    const newer = structuredClone(header) as { ring: { policy: string } };
-    newer.ring.policy = 'some later one';
+    const newer = structuredClone(header) as { ring: { retention: { policy: string } } };
+    newer.ring.retention.policy = 'some later one';
     const draft = newSnapshot(newer, payload.length);
     draft.payload.set(payload);
     await refuse(session, await draft.seal(), /under the policy 'some later one'.*Update/);

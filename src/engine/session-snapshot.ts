@@ -67,9 +67,10 @@ export async function fittingSnapshot<S>(
       `The memory was saved with ${sizes(fit)}, but the model is loaded with ${sizes(here)}. Load it with the former, then restore.`,
     );
   }
-  if (!(ring.policy in POLICIES)) {
+  const { policy } = ring.retention;
+  if (!(policy in POLICIES)) {
     throw new SnapshotError(
-      `The memory was saved under the policy '${ring.policy}', which this Ringside does not know. Update Ringside, then restore it.`,
+      `The memory was saved under the policy '${policy}', which this Ringside does not know. Update Ringside, then restore it.`,
     );
   }
   return { fit, ring, session, payload };

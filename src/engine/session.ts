@@ -15,6 +15,7 @@ import type {
   PolicyName,
   PositionPolicy,
   Session,
+  TarKeys,
   WatchResult,
 } from './contract';
 import { generate } from './decoder/generate';
@@ -43,6 +44,8 @@ export interface SessionOptions {
     readonly policy?: PolicyName;
     /** Whether value norms are pooled over neighbouring patches; false if left out. */
     readonly pooling?: boolean;
+    /** `cached` if left out. */
+    readonly tarKeys?: TarKeys;
     readonly budget?: Budget;
     readonly positions?: PositionPolicy;
     /** Most visual tokens any later budget may allow; the ring is allocated for so many. */
@@ -318,10 +321,9 @@ class StreamSession implements Session {
     const limit = context.makeTextRoom(question.length + markers, sampling.maxTokens);
 
     const before = ring.nextSeq;
-    const closed = context.text('dialogue', closing);
-    const first = ring.nextSeq;
+    const first = before + closing.length;
     const asked = performance.now();
-    const firstId = await this.#timeline.unlessFailed(context.question(question, sampling));
+    const firstId = await this.#timeline.unlessFailed(context.question([...closing, ...question], sampling));
     const answered = performance.now();
     this.#clock.record('question', answered - asked);
     const stream = new TextStream(tokenizer);
@@ -344,7 +346,7 @@ class StreamSession implements Session {
         // Steps past the answer's end are taken back; tokens never fed through a step go in with what follows.
         context.rollback(Math.max(0, cached - ids.length));
         context.text('dialogue', [...ids.slice(cached), ...afterAnswer]);
-        if (watching) context.dialogue.closeFrames(closed);
+        if (watching) context.dialogue.closeFrames({ first: before, end: first });
         context.dialogue.addTurn({ first, end: ring.nextSeq });
       },
     );

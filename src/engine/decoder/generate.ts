@@ -19,6 +19,12 @@ export interface GenerateOptions {
   readonly signal?: AbortSignal;
 }
 
+/**
+ * With a step that takes longer than this running, one more behind it covers the way back from the GPU: steps that
+ * turn out to lie beyond the answer's end are for nothing.
+ */
+const LONG_STEP_MS = 8;
+
 /** What generation leaves behind. */
 export interface Generated {
   /** Tokens of the answer, without the end token. */
@@ -38,6 +44,8 @@ export async function* generate(
   const ids: number[] = [];
   const inFlight: Promise<number>[] = [];
   let cached = 0;
+  let ahead = 2;
+  const started = performance.now();
   const submit = () => {
     cached++;
     const { place, position } = next();
@@ -49,12 +57,13 @@ export async function* generate(
   try {
     for (let id = firstId; !isEnd(id) && !signal?.aborted; ) {
       // The last token needs no step: nothing is asked of what would follow it.
-      while (inFlight.length < STEPS_IN_FLIGHT && cached + 1 < limit) submit();
+      while (inFlight.length < ahead && cached + 1 < limit) submit();
       ids.push(id);
       yield id;
       const read = inFlight.shift();
       if (!read) break;
       id = await read;
+      ahead = (performance.now() - started) / ids.length < LONG_STEP_MS ? STEPS_IN_FLIGHT : 2;
     }
   } finally {
     await Promise.allSettled(inFlight);

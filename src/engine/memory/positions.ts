@@ -1,5 +1,5 @@
 // Which rotary position every token of a stream takes, and how an endless stream stays within the range that its
-// model was trained on. Bookkeeping over sequence and frame numbers; `rebase.ts` turns the cached keys.
+// model was trained on. Bookkeeping over sequence and frame numbers; `rotation.ts` turns the cached keys.
 //
 // A stream is a row of segments, one behind the other. Text takes a position a token. A video, consecutive
 // frames, takes positions as Qwen2-VL lays it out (M-RoPE, arXiv 2409.12191): the token of frame f stands at
@@ -33,6 +33,9 @@ export interface VideoSegment {
 }
 
 export type Segment = TextSegment | VideoSegment;
+
+/** Behind every frame there can be. */
+const NO_FRAME = 0xffffffff;
 
 /**
  * How far a segment's tokens come down: text, rows and columns by `shift`, frame f's time by
@@ -177,6 +180,16 @@ export class Positions {
     const least = rebase(left, 0).segments;
     const newest = least.findLast(({ kind }) => kind === 'video') as VideoSegment | undefined;
     return this.range - behind(least) - Math.max(0, ...(newest?.grid ?? [])) - 1;
+  }
+
+  /**
+   * The way of each video's tokens back to position 0 but for their own row and column on the frame: how far their
+   * keys are turned, beyond what all tokens of one patch share.
+   */
+  get waysBack(): readonly Move[] {
+    return this.#segments
+      .filter((segment) => segment.kind === 'video')
+      .map(({ first, start, zero }) => ({ first, shift: start, zeroBefore: zero, zeroAfter: NO_FRAME }));
   }
 
   /** Forgets all. */

@@ -1,5 +1,6 @@
 // The ring's prepared programs: reset, prune, release of dialogue. Everything they bind exists after load.
 
+import type { TarKeys } from '../contract';
 import type { Gpu } from '../gpu/device';
 import type { Ledger } from '../gpu/ledger';
 import { type Program, ProgramBuilder } from '../gpu/program';
@@ -11,6 +12,8 @@ export interface PruneGrid {
   readonly scanSlots: number;
   /** The scores that the policy's stages ask for. */
   readonly scores: ReadonlySet<ScoreKind>;
+  /** Which keys TaR compares. */
+  readonly tarKeys: TarKeys;
 }
 
 export interface RingPrograms {
@@ -20,8 +23,16 @@ export interface RingPrograms {
   readonly drop: Program;
 }
 
-/** Compiles the kernels and binds the ring's buffers. */
-export async function buildRingPrograms(gpu: Gpu, ledger: Ledger, shape: RingShape): Promise<RingPrograms> {
+/**
+ * Compiles the kernels and binds the ring's buffers.
+ * @param timePairs rotary pairs of a key that time turns; undefined where it is not known how keys are rotated.
+ */
+export async function buildRingPrograms(
+  gpu: Gpu,
+  ledger: Ledger,
+  shape: RingShape,
+  timePairs: number | undefined,
+): Promise<RingPrograms> {
   const { layers, kvHeads, headDim: head_dim, capacity } = shape;
   const { tokensPerFrame: tokens_per_frame, gridColumns: grid_columns } = shape;
   const heads = layers * kvHeads;
@@ -32,7 +43,6 @@ export async function buildRingPrograms(gpu: Gpu, ledger: Ledger, shape: RingSha
   const token_index = ledger.get('ring.index');
   const peaks = ledger.get('ring.peaks');
   const pooled = ledger.get('ring.pooled');
-  const conditions = { kv_f32: shape.kvFormat === 'f32' };
 
   const reset = new ProgramBuilder().add(
     { module: 'ring_reset', constants: { capacity } },
@@ -45,21 +55,30 @@ export async function buildRingPrograms(gpu: Gpu, ledger: Ledger, shape: RingSha
     { control, slots, recent_index: ledger.get('ring.recent') },
     ({ scores, scanSlots }) => [scores.has('tar') ? Math.ceil(scanSlots / 256) : 0, heads],
   );
+  const variants: readonly TarKeys[] = timePairs === undefined ? ['cached'] : ['cached', 'unrotated'];
   for (let index = 0; index < layers; index++) {
-    const layer = ringLayer(ledger, shape, index);
-    const shared = { control, keys: layer.keys, slots: layer.slots, means };
-    const constants = { capacity, head_dim, tokens_per_frame };
-    prune
-      .add(
-        { module: 'ring_recent_means', conditions, constants },
-        { ...shared, recent_index: layer.recent },
-        ({ scores }) => [scores.has('tar') ? tokens_per_frame : 0, kvHeads],
-      )
-      .add(
-        { module: 'ring_tar_scores', conditions, constants },
-        { ...shared, scores: layer.scores },
-        ({ scores, scanSlots }) => [scores.has('tar') ? Math.ceil(scanSlots / 64) : 0, kvHeads],
-      );
+    const { keys, slots, recent, turned, scores: layerScores } = ringLayer(ledger, shape, index);
+    for (const variant of variants) {
+      const unrotated = variant === 'unrotated';
+      const spec = {
+        conditions: { kv_f32: shape.kvFormat === 'f32', unrotated },
+        constants: { capacity, head_dim, tokens_per_frame, ...(unrotated && { time_pairs: timePairs! }) },
+      };
+      const shared = {
+        ...{ control, keys, slots, means },
+        ...(unrotated && { turned, turns: ledger.get('ring.turns') }),
+      };
+      const wanted = ({ scores, tarKeys }: PruneGrid) => scores.has('tar') && tarKeys === variant;
+      prune
+        .add({ module: 'ring_recent_means', ...spec }, { ...shared, recent_index: recent }, (grid) => [
+          wanted(grid) ? tokens_per_frame : 0,
+          kvHeads,
+        ])
+        .add({ module: 'ring_tar_scores', ...spec }, { ...shared, scores: layerScores }, (grid) => [
+          wanted(grid) ? Math.ceil(grid.scanSlots / 64) : 0,
+          kvHeads,
+        ]);
+    }
   }
   prune
     .add(

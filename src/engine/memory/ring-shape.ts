@@ -69,7 +69,8 @@ export function bytesPerToken(shape: Pick<RingShape, 'layers' | 'kvHeads' | 'hea
  * - `ring.keys.N`, `ring.values.N` of layer N: [kvHeads][capacity][headDim] as `kvFormat` says,
  * - `ring.slots` [layers][kvHeads][capacity] Slot, `ring.free` [layers][kvHeads][capacity] u32,
  * - what pruning needs besides: `ring.recent` (slot of each recent token), `ring.scores` (a float a slot),
- *   `ring.means` (of one layer), `ring.even` (numbers of frames), `ring.index` (two words a slot), `ring.peaks` (a
+ *   `ring.means` (of one layer), `ring.even` (numbers of frames), `ring.index` (two words a slot: where tokens
+ *   stand on their frames' grid, or how far keys are turned), `ring.peaks` (a
  *   float a head), `ring.pooled` (a word a slot) and `ring.control`.
  * @throws InvalidInputError when the shape is out of range.
  */
@@ -104,6 +105,8 @@ export interface RingLayer {
   readonly free: GPUBufferBinding;
   readonly recent: GPUBufferBinding;
   readonly scores: GPUBufferBinding;
+  /** Two words a slot: see shaders/ring_turned.wesl. */
+  readonly turned: GPUBufferBinding;
 }
 
 /** The part of the ring that belongs to `layer`. */
@@ -120,5 +123,7 @@ export function ringLayer(ledger: Ledger, shape: RingShape, layer: number): Ring
     free: range('ring.free', 1),
     recent: range('ring.recent', 1),
     scores: range('ring.scores', 1),
+    // Keys are compared before norms are pooled, so both can use it.
+    turned: range('ring.index', 2),
   };
 }

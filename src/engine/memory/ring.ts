@@ -7,7 +7,7 @@
 // before a query can reach their sequence numbers. And freed slots, appended capacity − used places ahead,
 // never overwrite the entries of tokens still in use.
 
-import type { Budget, PolicyName } from '../contract';
+import type { Budget, PolicyName, TarKeys } from '../contract';
 import { InvalidInputError, MemoryFullError } from '../errors';
 import type { Gpu } from '../gpu/device';
 import type { Ledger } from '../gpu/ledger';
@@ -42,16 +42,24 @@ interface Run {
   end: number;
 }
 
+/** How a ring chooses which visual tokens stay. */
+export interface Retention {
+  readonly policy: PolicyName;
+  /** Of the policy `random`. */
+  readonly seed: number;
+  /** Whether value norms are pooled, layer by layer as InfiniPot-V does. */
+  readonly pooling: boolean;
+  readonly tarKeys: TarKeys;
+}
+
 /** What the CPU knows of a ring: all that saving it takes besides its buffers. Plain data. */
 export interface RingState {
-  readonly policy: PolicyName;
+  readonly retention: Retention;
   readonly budget: number;
   readonly counts: Readonly<Record<Region, number>>;
   readonly nextSeq: number;
   readonly nextFrame: number;
   readonly prunes: number;
-  readonly seed: number;
-  readonly pooling: boolean;
   readonly evenFrames: readonly number[];
   readonly text: readonly Readonly<Run>[];
   readonly newest: { readonly region: Region; readonly tokens: number };
@@ -64,9 +72,7 @@ export class Ring {
   readonly #gpu: Gpu;
   readonly #ledger: Ledger;
   readonly #programs: RingPrograms;
-  #policy: PolicyName = 'infinipot-v';
-  #seed = 0;
-  #pooling = false;
+  #retention: Retention = { policy: 'infinipot-v', seed: 0, pooling: false, tarKeys: 'cached' };
   #budget: number;
   #counts: Record<Region, number> = { pinned: 0, visual: 0, dialogue: 0 };
   #nextSeq = 0;
@@ -96,11 +102,19 @@ export class Ring {
   /**
    * An empty ring over the buffers of `planRing(shape)`, with policy infinipot-v and all of visualCapacity as budget.
    * @param visualCapacity slots of each (layer, head) that visual tokens may take; text gets the rest.
+   * @param timePairs rotary pairs of a key that time turns, if TaR shall be able to undo rotation.
    * @throws InvalidInputError when visualCapacity is below two frames or above shape.capacity.
    */
-  static async create(gpu: Gpu, ledger: Ledger, shape: RingShape, visualCapacity: number): Promise<Ring> {
+  static async create(
+    gpu: Gpu,
+    ledger: Ledger,
+    shape: RingShape,
+    visualCapacity: number,
+    timePairs?: number,
+  ): Promise<Ring> {
     budgetTokens(shape, { tokens: visualCapacity }, shape.capacity);
-    const ring = new Ring(gpu, ledger, shape, visualCapacity, await buildRingPrograms(gpu, ledger, shape));
+    const programs = await buildRingPrograms(gpu, ledger, shape, timePairs);
+    const ring = new Ring(gpu, ledger, shape, visualCapacity, programs);
     ring.reset();
     return ring;
   }
@@ -111,7 +125,7 @@ export class Ring {
   }
 
   get policy(): PolicyName {
-    return this.#policy;
+    return this.#retention.policy;
   }
 
   get budget(): number {
@@ -140,14 +154,12 @@ export class Ring {
 
   get state(): RingState {
     return structuredClone({
-      policy: this.#policy,
+      retention: this.#retention,
       budget: this.#budget,
       counts: this.#counts,
       nextSeq: this.#nextSeq,
       nextFrame: this.#nextFrame,
       prunes: this.#prunes,
-      seed: this.#seed,
-      pooling: this.#pooling,
       evenFrames: this.#evenFrames,
       text: this.#text,
       newest: this.#newest,
@@ -160,26 +172,13 @@ export class Ring {
   }
 
   /**
-   * Changes the policy or the visual budget; a smaller budget takes effect with the next `makeRoom`.
+   * Changes how tokens are chosen, or the visual budget; a smaller one takes effect with the next `makeRoom`.
    * @throws InvalidInputError when the budget is out of range.
    */
-  configure({
-    policy = this.#policy,
-    budget,
-    seed = this.#seed,
-    pooling = this.#pooling,
-  }: {
-    policy?: PolicyName;
-    budget?: Budget;
-    /** Of the policy `random`; 0 at first. */
-    seed?: number;
-    /** Whether value norms are pooled, layer by layer as InfiniPot-V does; not at first. */
-    pooling?: boolean;
-  }): void {
+  configure({ budget, ...change }: Partial<Retention> & { readonly budget?: Budget }): void {
     if (budget) this.#budget = budgetTokens(this.shape, budget, this.visualCapacity);
-    this.#policy = policy;
-    this.#seed = seed;
-    this.#pooling = pooling;
+    const given = Object.entries(change).filter(([, value]) => value !== undefined);
+    this.#retention = { ...this.#retention, ...Object.fromEntries(given) };
   }
 
   /** Forgets everything: all slots free, sequence numbers and frames from 0. */
@@ -200,14 +199,12 @@ export class Ring {
    */
   restore(state: RingState): void {
     this.reset();
-    this.#policy = state.policy;
+    this.#retention = { ...state.retention };
     this.#budget = state.budget;
     this.#counts = { ...state.counts };
     this.#nextSeq = state.nextSeq;
     this.#nextFrame = state.nextFrame;
     this.#prunes = state.prunes;
-    this.#seed = state.seed;
-    this.#pooling = state.pooling;
     this.#evenFrames = [...state.evenFrames];
     this.#text = state.text.map((run) => ({ ...run }));
     this.#newest = { ...state.newest };
@@ -274,35 +271,42 @@ export class Ring {
   /**
    * Makes room for one more frame, if there is none, by pruning as the policy says. To be called before each
    * visual allocation; submits at most one compute pass.
+   * @param locate writes how far keys are turned (`KeyRotation.locate`); called if a prune must undo that.
    * @returns whether it pruned.
    * @throws MemoryFullError when the policy never prunes.
    */
-  makeRoom(): boolean {
+  makeRoom(locate?: () => void): boolean {
     const { tokensPerFrame } = this.shape;
     if (this.#counts.visual + tokensPerFrame <= this.#budget) return false;
-    this.prune(pruneTarget(this.#budget, tokensPerFrame));
+    this.prune(pruneTarget(this.#budget, tokensPerFrame), locate);
     return true;
   }
 
   /**
    * Lets go of all but `keep` visual tokens, chosen as the policy says; submits one compute pass.
+   * @param locate as of `makeRoom`.
    * @throws MemoryFullError when the policy never prunes; InvalidInputError when fewer tokens are held.
    */
-  prune(keep: number): void {
-    const plan = POLICIES[this.#policy].plan;
+  prune(keep: number, locate?: () => void): void {
+    const { policy, seed, pooling, tarKeys } = this.#retention;
+    const plan = POLICIES[policy].plan;
     if (!plan) throw this.#visualFull();
     if (!Number.isInteger(keep) || keep < 1 || keep > this.#counts.visual) {
       throw new InvalidInputError(`Cannot keep ${keep} of ${this.#counts.visual} visual tokens.`);
     }
     const { tokensPerFrame, gridColumns } = this.shape;
     const visualTokens = this.#counts.visual;
-    const request = { visualTokens, tokensPerFrame, keep, pooling: this.#pooling };
+    const request = { visualTokens, tokensPerFrame, keep, pooling };
     const { recentFrames, stages } = plan(request);
     const framesHeld = Math.floor(visualTokens / tokensPerFrame);
     // Kept up to date under every policy, so that it stays short and is there when the policy changes.
     this.#evenFrames = evenFrames(this.#evenFrames, Math.ceil(keep / tokensPerFrame), this.#nextFrame);
     const scores = new Set(stages.map(({ score }) => score));
     const { device } = this.#gpu;
+    if (scores.has('tar') && tarKeys === 'unrotated') {
+      if (!locate) throw new Error('To undo rotation, a prune must be told how far keys are turned');
+      locate();
+    }
     if (scores.has('even')) {
       device.queue.writeBuffer(this.#ledger.get('ring.even'), 0, Uint32Array.from(this.#evenFrames));
     }
@@ -314,11 +318,11 @@ export class Ring {
       firstRecent: this.#nextFrame - recentFrames,
       recentFrames,
       evenFrames: this.#evenFrames.length,
-      seed: this.#seed,
+      seed,
       pool: poolWindows(framesHeld, tokensPerFrame / gridColumns, gridColumns),
       stages,
     });
-    submit(device, 'ring prune', (pass) => this.#programs.prune.record(pass, { scanSlots, scores }));
+    submit(device, 'ring prune', (pass) => this.#programs.prune.record(pass, { scanSlots, scores, tarKeys }));
     this.#counts.visual = keep;
     this.#prunes++;
     this.#newest.tokens = 0;
@@ -375,9 +379,9 @@ export class Ring {
   #visualFull(): MemoryFullError {
     const held = `${this.#counts.visual} of ${this.#budget} visual tokens are held, and the next frame needs ${this.shape.tokensPerFrame}.`;
     return new MemoryFullError(
-      POLICIES[this.#policy].plan
+      POLICIES[this.policy].plan
         ? `${held} Make room before allocating a frame.`
-        : `${held} The policy '${this.#policy}' lets go of nothing: choose infinipot-v or sliding-window, or a larger budget.`,
+        : `${held} The policy '${this.policy}' lets go of nothing: choose infinipot-v or sliding-window, or a larger budget.`,
     );
   }
 }

@@ -3,7 +3,7 @@
 import type { PolicyName } from '../../contract';
 import { full } from './full';
 import { infinipotV } from './infinipot-v';
-import type { RetentionPolicy } from './policy';
+import type { RetentionPolicy, ScoreKind } from './policy';
 import { random } from './random';
 import { slidingWindow } from './sliding-window';
 import { tar } from './tar';
@@ -27,6 +27,15 @@ export const PRUNING_POLICIES = POLICY_NAMES.filter((name) => POLICIES[name].pla
 
 /** Whether a policy ranks by value norms, so that pooling them changes what stays. */
 export function ranksPooled(policy: PolicyName): boolean {
+  return ranksBy(policy, 'pooled-van');
+}
+
+/** Whether a policy compares keys, so that undoing their rotation changes what stays. */
+export function comparesKeys(policy: PolicyName): boolean {
+  return ranksBy(policy, 'tar');
+}
+
+function ranksBy(policy: PolicyName, kind: ScoreKind): boolean {
   const request = { visualTokens: 64, tokensPerFrame: 4, keep: 48, pooling: true };
-  return POLICIES[policy].plan?.(request).stages.some(({ score }) => score === 'pooled-van') ?? false;
+  return POLICIES[policy].plan?.(request).stages.some(({ score }) => score === kind) ?? false;
 }

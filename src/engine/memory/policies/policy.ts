@@ -7,7 +7,8 @@ import type { PolicyName } from '../../contract';
 /**
  * What tokens can be ranked by, highest first, of equal ones the older first:
  * - `recency`: the sequence number,
- * - `tar`: temporal-axis redundancy, − mean cosine with the recent keys at the same patch,
+ * - `tar`: temporal-axis redundancy, − mean cosine with the recent keys at the same patch; of keys as cached or with
+ *   their rotation undone, as the ring was told,
  * - `van`: value norm; `pooled-van`: its average over the token's neighbourhood (shaders/ring_pooled_norms.wesl),
  * - `even`: − distance in frames to the nearest of those spread evenly over the stream,
  * - `random`: hash of seed and sequence number.

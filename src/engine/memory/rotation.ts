@@ -1,5 +1,6 @@
-// Turns cached keys to new rotary positions, in place and on the GPU alone. Rotations compose, so a key that was
-// cached at position p is brought to q by the angle of q − p; which tokens move how far, `positions.ts` says.
+// What rotary positions do to cached keys, on the GPU alone. Rotations compose: a key that was cached at position p
+// is brought to q by the angle of q − p, and has its rotation undone by that of p. Which tokens stand how far from
+// where they are wanted, `positions.ts` says.
 
 import type { DecoderHyper } from '../decoder/hyper';
 import { rotaryFrequency } from '../decoder/rotary';
@@ -10,12 +11,12 @@ import { type Program, ProgramBuilder, submit } from '../gpu/program';
 import type { Move } from './positions';
 import { type RingShape, ringLayer } from './ring-shape';
 
-/** Moves one pass can carry; see shaders/ring_rebase.wesl. */
+/** Moves one pass can carry; see shaders/lib/moves.wesl. */
 const MAX_MOVES = 64;
 const HEADER_WORDS = 4;
 
 /** The lines of the memory plan: `ring.moves`, and `ring.turns`, what each rotary pair turns a position. */
-export function planRebase(shape: RingShape): BufferSpec[] {
+export function planRotation(shape: RingShape): BufferSpec[] {
   return [
     {
       name: 'ring.moves',
@@ -27,27 +28,36 @@ export function planRebase(shape: RingShape): BufferSpec[] {
   ];
 }
 
-/** Rebases the keys of one ring. */
-export class Rebase {
+type Grids = { readonly scanSlots: number };
+
+/** The rotation of one ring's keys. */
+export class KeyRotation {
   readonly #device: GPUDevice;
   readonly #moves: GPUBuffer;
   readonly #capacity: number;
-  readonly #program: Program<{ readonly scanSlots: number }>;
+  readonly #rebase: Program<Grids>;
+  readonly #locate: Program<Grids>;
 
-  private constructor(gpu: Gpu, ledger: Ledger, shape: RingShape, program: Program<{ scanSlots: number }>) {
+  private constructor(
+    gpu: Gpu,
+    ledger: Ledger,
+    shape: RingShape,
+    programs: { rebase: Program<Grids>; locate: Program<Grids> },
+  ) {
     this.#device = gpu.device;
     this.#moves = ledger.get('ring.moves');
     this.#capacity = shape.capacity;
-    this.#program = program;
+    this.#rebase = programs.rebase;
+    this.#locate = programs.locate;
   }
 
-  /** Compiles the kernel. The ledger must hold the buffers of `planRing` and {@link planRebase}. */
+  /** Compiles the kernels. The ledger must hold the buffers of `planRing` and {@link planRotation}. */
   static async create(
     gpu: Gpu,
     ledger: Ledger,
     shape: RingShape,
     { ropeTheta, ropeSections }: Pick<DecoderHyper, 'ropeTheta' | 'ropeSections'>,
-  ): Promise<Rebase> {
+  ): Promise<KeyRotation> {
     const { layers, kvHeads, headDim, capacity, kvFormat } = shape;
     const pairs = headDim / 2;
     // A 32-bit fraction of a turn: products with a distance wrap around exactly as angles do. Rounding it makes an
@@ -57,27 +67,49 @@ export class Rebase {
       (_, pair) => Math.round((rotaryFrequency(pair, pairs, ropeTheta) / (2 * Math.PI)) * 2 ** 32) >>> 0,
     );
     gpu.device.queue.writeBuffer(ledger.get('ring.turns'), 0, turns);
-    const builder = new ProgramBuilder<{ readonly scanSlots: number }>();
+    const moves = ledger.get('ring.moves');
+    const rebase = new ProgramBuilder<Grids>();
     for (let index = 0; index < layers; index++) {
       const { keys, slots } = ringLayer(ledger, shape, index);
-      builder.add(
+      rebase.add(
         {
           module: 'ring_rebase',
           conditions: { kv_f32: kvFormat === 'f32' },
           constants: { capacity, head_dim: headDim, time_pairs: ropeSections[0] },
         },
-        { moves: ledger.get('ring.moves'), turns: ledger.get('ring.turns'), keys, slots },
+        { moves, turns: ledger.get('ring.turns'), keys, slots },
         ({ scanSlots }) => [Math.ceil((scanSlots * headDim) / 8 / 64), kvHeads],
       );
     }
-    return new Rebase(gpu, ledger, shape, await builder.build(gpu.device, 'ring rebase'));
+    const locate = new ProgramBuilder<Grids>().add(
+      { module: 'ring_turned', constants: { capacity } },
+      { moves, slots: ledger.get('ring.slots'), turned: ledger.get('ring.index') },
+      ({ scanSlots }) => [Math.ceil(scanSlots / 64), layers * kvHeads],
+    );
+    const [rebaseProgram, locateProgram] = await Promise.all([
+      rebase.build(gpu.device, 'ring rebase'),
+      locate.build(gpu.device, 'ring locate'),
+    ]);
+    return new KeyRotation(gpu, ledger, shape, { rebase: rebaseProgram, locate: locateProgram });
   }
 
   /**
    * Submits the turning of the keys that `moves` concern: one compute pass for every {@link MAX_MOVES}.
    * @param nextSeq sequence number of the next token; what claims it or a later one is no token.
    */
-  submit(moves: readonly Move[], nextSeq: number): void {
+  rebase(moves: readonly Move[], nextSeq: number): void {
+    this.#submit('ring rebase', this.#rebase, moves, nextSeq);
+  }
+
+  /**
+   * Submits the writing of how far each visual token's key is turned, for a prune that undoes it.
+   * @param ways of the videos back to position 0: `Positions.waysBack`.
+   */
+  locate(ways: readonly Move[], nextSeq: number): void {
+    this.#submit('ring locate', this.#locate, ways, nextSeq);
+  }
+
+  #submit(label: string, program: Program<Grids>, moves: readonly Move[], nextSeq: number): void {
     for (let at = 0; at < moves.length; at += MAX_MOVES) {
       const part = moves.slice(at, at + MAX_MOVES);
       const words = new Uint32Array(HEADER_WORDS + MAX_MOVES * 4);
@@ -87,7 +119,7 @@ export class Rebase {
       });
       this.#device.queue.writeBuffer(this.#moves, 0, words);
       const scanSlots = Math.min(nextSeq, this.#capacity);
-      submit(this.#device, 'ring rebase', (pass) => this.#program.record(pass, { scanSlots }));
+      submit(this.#device, label, (pass) => program.record(pass, { scanSlots }));
     }
   }
 }

@@ -1,0 +1,40 @@
+// What a retention policy compares tokens by, as commands offer the choice.
+
+import type { PolicyName, TarKeys } from '../src/engine/contract';
+import { comparesKeys, POLICY_NAMES, ranksPooled } from '../src/engine/memory/policies';
+import { type Arguments, listed, type Option, UsageError } from './command';
+
+const POOLED = POLICY_NAMES.filter(ranksPooled);
+const COMPARED = POLICY_NAMES.filter(comparesKeys);
+const TAR_KEYS: readonly TarKeys[] = ['cached', 'unrotated'];
+
+export const POOLING_OPTION: Option = {
+  help: `Pool value norms, layer by layer as InfiniPot-V does (${POOLED.join(', ')}).`,
+};
+
+export const TAR_KEYS_OPTION: Option = {
+  value: 'WHICH',
+  help: `Compare keys as cached, or unrotated: with the rotation by their positions undone (${COMPARED.join(', ')}).`,
+};
+
+/** @throws UsageError when `policy`, if one was given, does not rank by value norms. */
+export function poolingOf(args: Arguments, policy?: PolicyName): boolean {
+  const pooling = args.has('pooling');
+  if (pooling && policy && !POOLED.includes(policy)) {
+    throw new UsageError(
+      `--pooling is of value norms, which ${policy} does not use; it goes with ${listed(POOLED, 'and')}.`,
+    );
+  }
+  return pooling;
+}
+
+/** @throws UsageError when it is none of the two, or `policy`, if one was given, does not compare keys. */
+export function tarKeysOf(args: Arguments, policy?: PolicyName): TarKeys | undefined {
+  const tarKeys = args.choice('tar-keys', TAR_KEYS);
+  if (tarKeys && policy && !COMPARED.includes(policy)) {
+    throw new UsageError(
+      `--tar-keys is of keys, which ${policy} does not compare; it goes with ${listed(COMPARED, 'and')}.`,
+    );
+  }
+  return tarKeys;
+}
