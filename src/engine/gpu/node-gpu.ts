@@ -37,6 +37,7 @@ export async function openNodeGpu(flags: readonly string[] = []): Promise<GPU> {
       `No Vulkan driver for RINGSIDE_GPU='${wanted}'. Install the Debian package chromium (swiftshader) or mesa-vulkan-drivers 25 or later (lavapipe).`,
     );
   }
+  askSeldom();
   process.env.VK_DRIVER_FILES = driver;
   process.env.VK_ICD_FILENAMES = driver;
   return open(flags);
@@ -46,4 +47,21 @@ function open(flags: readonly string[]): GPU {
   const gpu = create([...flags]);
   instances.push(gpu);
   return gpu;
+}
+
+/**
+ * While anything is awaited of it, Dawn asks for finished work in every turn of the event loop, by `setImmediate`. That
+ * keeps a core busy, which a software adapter had better compute with. So what it schedules, known as a function of
+ * native code, comes up once a millisecond.
+ */
+function askSeldom(): void {
+  const { setImmediate, setTimeout } = globalThis;
+  if (setImmediate.name === askSeldom.name) return;
+  const seldom = (callback: (...args: unknown[]) => void, ...args: unknown[]) =>
+    /\{ \[native code\] \}$/.test(String(callback))
+      ? setTimeout(callback, 1, ...args)
+      : setImmediate(callback, ...args);
+  globalThis.setImmediate = Object.defineProperty(Object.assign(seldom, setImmediate), 'name', {
+    value: askSeldom.name,
+  }) as unknown as typeof setImmediate;
 }
