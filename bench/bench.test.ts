@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { main } from '../cli/main';
+import { RETENTIONS } from '../cli/retention';
 import { complaints, printed } from '../cli/testing/output';
 import { openDevice } from '../src/engine/gpu/device';
 import { openNodeGpu } from '../src/engine/gpu/node-gpu';
@@ -20,7 +21,7 @@ const SMALL = [
 ];
 
 it('measures a model stage by stage, and prunes by policy', async () => {
-  const policies = ['--policy', 'sliding-window', '--policy', 'infinipot-v'];
+  const policies = ['--policy', 'sliding-window', '--policy', 'infinipot-v+unrotated'];
   expect(await main(['bench', ...SMALL, '--frames', '8', ...policies, '--json'])).toBe(0);
   expect(printed[0]).toMatch(/^encode( +[\d.,]+){2} +4 /m);
   const report = JSON.parse(printed.at(-1)!);
@@ -35,7 +36,7 @@ it('measures a model stage by stage, and prunes by policy', async () => {
   for (const { ms } of report.stages) expect(ms).toBeGreaterThan(0);
   expect(report.prunes.map(({ policy }: { policy: string }) => policy)).toEqual([
     'sliding-window',
-    'infinipot-v',
+    'infinipot-v+unrotated',
   ]);
   for (const { ms, share, pairsBetween, runs } of report.prunes) {
     expect(ms).toBeGreaterThan(0);
@@ -104,8 +105,10 @@ it('sets a prune beside what it moves and what ingesting costs at best', async (
     gridColumns: 2,
     kvFormat: 'f16',
   };
+  const names = ['sliding-window', 'infinipot-v+pooling+unrotated'];
+  const policies = RETENTIONS.filter(({ name }) => names.includes(name));
   const peaks = { kernelCopyGigabytes: 1, bufferCopyGigabytes: 2, gigaflops: 1000 };
-  const report = await measureRing(gpu, peaks, ['sliding-window', 'infinipot-v'], shape);
+  const report = await measureRing(gpu, peaks, policies, shape);
   gpu.device.destroy();
   expect(report.keptTokens).toBe(48);
   const [window, infinipot] = report.prunes;

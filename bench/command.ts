@@ -4,11 +4,11 @@ import { type Arguments, type Command, listed, UsageError } from '../cli/command
 import { TOKEN_SIDE } from '../cli/frames';
 import { MODEL_OPTIONS, modelFiles } from '../cli/model-files';
 import { POSITIONS_OPTION, positionsOf } from '../cli/positions';
-import type { PolicyName } from '../src/engine/contract';
+import { RETENTIONS, type RetentionChoice } from '../cli/retention';
 import { type Gpu, openDevice } from '../src/engine/gpu/device';
 import { openNodeGpu } from '../src/engine/gpu/node-gpu';
 import { type KernelTime, Profiler } from '../src/engine/gpu/profile';
-import { PRUNING_POLICIES } from '../src/engine/memory/policies';
+import { POLICIES } from '../src/engine/memory/policies';
 import { loadModel } from '../src/engine/model';
 import { measureKernels } from './kernels';
 import { timed } from './measure';
@@ -29,6 +29,8 @@ const PROFILED_TOKENS = 8;
 /** The budget of a stream, in pairs of frames: small, so that it prunes every other pair. */
 const STREAM_PAIRS = 8;
 
+/** Those that let go of tokens. */
+const PRUNING = RETENTIONS.filter(({ how }) => POLICIES[how.policy].plan);
 const DEFAULT_POLICY = 'infinipot-v';
 
 /** What can be measured instead of a model's stages, and the options that go with it. */
@@ -68,7 +70,7 @@ A software adapter (swiftshader, lavapipe) gives honest ratios, never speed.`,
     },
     policy: {
       value: 'NAME',
-      help: `Whose prunes to measure: ${PRUNING_POLICIES.join(', ')} (${DEFAULT_POLICY}). Give it again for others.`,
+      help: `Whose prunes to measure: ${PRUNING.map(({ name }) => name).join(', ')} (${DEFAULT_POLICY}). Give it again for others.`,
       repeatable: true,
     },
     profile: { help: 'Also milliseconds by kernel, where the adapter has timestamp queries.' },
@@ -123,14 +125,17 @@ function modeOf(args: Arguments): keyof typeof MODES | 'stages' {
   return mode;
 }
 
-function policiesOf(args: Arguments): readonly [PolicyName, ...PolicyName[]] {
-  const [first = DEFAULT_POLICY, ...others] = args.list('policy').map((given) => {
-    const name = PRUNING_POLICIES.find((candidate) => candidate === given);
-    if (name) return name;
-    throw new UsageError(`--policy is '${given}'; choose ${listed(PRUNING_POLICIES)}.`);
+function policiesOf(args: Arguments): Policies {
+  const given = args.list('policy');
+  const [first, ...others] = (given.length > 0 ? given : [DEFAULT_POLICY]).map((wanted) => {
+    const choice = PRUNING.find(({ name }) => name === wanted);
+    if (choice) return choice;
+    throw new UsageError(`--policy is '${wanted}'; choose ${listed(PRUNING.map(({ name }) => name))}.`);
   });
-  return [first, ...others];
+  return [first!, ...others];
 }
+
+type Policies = readonly [RetentionChoice, ...RetentionChoice[]];
 
 async function onDevice(args: Arguments, run: (gpu: Gpu) => Promise<Outcome>): Promise<Outcome> {
   const gpu = await openDevice(await openNodeGpu(args.has('profile') ? [PRECISE_TIMESTAMPS] : []));
@@ -150,13 +155,13 @@ async function benchKernels(gpu: Gpu): Promise<Outcome> {
   return { text: kernelTables(report), report };
 }
 
-async function benchRing(gpu: Gpu, policies: readonly PolicyName[]): Promise<Outcome> {
+async function benchRing(gpu: Gpu, policies: Policies): Promise<Outcome> {
   const peaks = await measurePeaks(gpu.device);
   const report = { adapter: gpu.adapterName, peaks, ring: await measureRing(gpu, peaks, policies) };
   return { text: ringTables(report), report };
 }
 
-async function benchStream(args: Arguments, [policy, ...others]: readonly PolicyName[]): Promise<Outcome> {
+async function benchStream(args: Arguments, [policy, ...others]: Policies): Promise<Outcome> {
   if (others.length > 0) throw new UsageError('--stream measures one policy: give --policy once.');
   const minutes = args.integer('stream', 1)!;
   const fps = args.number('fps', 0.001, 1000);
@@ -167,7 +172,7 @@ async function benchStream(args: Arguments, [policy, ...others]: readonly Policy
   device.destroy();
   const begun = performance.now();
   const stream = await measureStream({
-    ...{ model, mmproj, frame, trainedPositions, minutes, policy: policy!, positions },
+    ...{ model, mmproj, frame, trainedPositions, minutes, policy, positions },
     openGpu: openNodeGpu,
     source: SOURCE,
     framesPerSecond: fps ?? framesPerSecond,
@@ -189,11 +194,7 @@ async function benchStream(args: Arguments, [policy, ...others]: readonly Policy
   return { text: streamTables(report), report };
 }
 
-async function benchStages(
-  plain: Gpu,
-  args: Arguments,
-  policies: readonly [PolicyName, ...PolicyName[]],
-): Promise<Outcome> {
+async function benchStages(plain: Gpu, args: Arguments, policies: Policies): Promise<Outcome> {
   const frames = args.integer('frames', 2) ?? DEFAULT_FRAMES;
   const budget = args.integer('budget-tokens', 1);
   const profiler = args.has('profile') ? new Profiler(plain) : undefined;

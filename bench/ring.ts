@@ -2,20 +2,23 @@
 // Beside them what the same device would need at best, to move the bytes of a prune and to ingest the frames
 // between two prunes.
 
-import type { PolicyName } from '../src/engine/contract';
+import type { RetentionChoice } from '../cli/retention';
 import type { Gpu } from '../src/engine/gpu/device';
 import { Ledger } from '../src/engine/gpu/ledger';
 import { pruneTarget } from '../src/engine/memory/budget';
-import { POLICIES } from '../src/engine/memory/policies';
+import { comparesKeys } from '../src/engine/memory/policies';
 import { Ring } from '../src/engine/memory/ring';
 import { bytesPerToken, planRing, type RingShape, SLOT_WORDS } from '../src/engine/memory/ring-shape';
+import { KeyRotation, planRotation } from '../src/engine/memory/rotation';
 import { randomWords } from '../src/engine/memory/testing/random-rows';
 import { median, timed } from './measure';
 import type { Peaks } from './peaks';
+import { ONE_VIDEO } from './stages';
 
 /** A prune by one policy. */
 export interface RingPrune {
-  readonly policy: PolicyName;
+  /** Its name. */
+  readonly policy: string;
   readonly ms: number;
   readonly leastMs: number;
   readonly runs: number;
@@ -45,6 +48,8 @@ const SHAPE_3B: RingShape = {
   gridColumns: 16,
   kvFormat: 'f16',
 };
+/** And its rotary positions'. */
+const ROPE = { ropeTheta: 1e6, ropeSections: [16, 24, 24] } as const;
 /** And its decoder's. */
 const WIDTH = 2048;
 const FFN_WIDTH = 11008;
@@ -59,29 +64,30 @@ const SEED = 3;
 export async function measureRing(
   gpu: Gpu,
   peaks: Peaks,
-  policies: readonly PolicyName[],
+  policies: readonly RetentionChoice[],
   shape = SHAPE_3B,
 ): Promise<RingReport> {
   const { capacity, tokensPerFrame } = shape;
-  const ledger = await Ledger.create(gpu.device, planRing(shape));
+  const ledger = await Ledger.create(gpu.device, [...planRing(shape), ...planRotation(shape)]);
   try {
-    const ring = await Ring.create(gpu, ledger, shape, capacity);
+    const ring = await Ring.create(gpu, ledger, shape, capacity, ROPE.ropeSections[0]);
+    const rotation = await KeyRotation.create(gpu, ledger, shape, ROPE);
     const slots = fillRows(gpu.device, ledger, shape);
     const keptTokens = pruneTarget(ring.budget, tokensPerFrame);
     const ingestAtBestMs = ((capacity - keptTokens) * flopsAToken(shape)) / peaks.gigaflops / 1e6;
     const copyRate = Math.max(peaks.kernelCopyGigabytes, peaks.bufferCopyGigabytes);
     const prunes: RingPrune[] = [];
-    for (const policy of policies) {
-      ring.configure({ policy });
+    for (const { name, how } of policies) {
+      ring.configure(how);
       const times: number[] = [];
       for (let run = 0; run <= RUNS; run++) {
-        const ms = await prune(gpu.device, ledger, ring, slots);
+        const ms = await prune(gpu.device, ledger, { ring, rotation }, slots);
         if (run > 0) times.push(ms); // some drivers compile at the first run
       }
       const leastMs = Math.min(...times);
-      const bytes = pruneBytes(policy, keptTokens, shape);
+      const bytes = pruneBytes(comparesKeys(how.policy), keptTokens, shape);
       prunes.push({
-        ...{ policy, ms: median(times), leastMs, runs: times.length, bytes },
+        ...{ policy: name, ms: median(times), leastMs, runs: times.length, bytes },
         atBestMs: bytes / copyRate / 1e6,
         shareAtMost: leastMs / (leastMs + ingestAtBestMs),
       });
@@ -120,26 +126,19 @@ function fillRows(
 async function prune(
   device: GPUDevice,
   ledger: Ledger,
-  ring: Ring,
+  { ring, rotation }: { readonly ring: Ring; readonly rotation: KeyRotation },
   slots: Uint32Array<ArrayBuffer>,
 ): Promise<number> {
   const { capacity, tokensPerFrame } = ring.shape;
   ring.reset();
   for (let tokens = 0; tokens < capacity; tokens += tokensPerFrame) ring.allocate('visual', tokensPerFrame);
   device.queue.writeBuffer(ledger.get('ring.slots'), 0, slots);
-  return (await timed(device, () => ring.makeRoom())).ms;
+  return (await timed(device, () => ring.makeRoom(() => rotation.locate(ONE_VIDEO, ring.nextSeq)))).ms;
 }
 
 /** Every slot is read and, where a policy compares keys, every key; a freed slot and its place in the list are written. */
-function pruneBytes(policy: PolicyName, keptTokens: number, shape: RingShape): number {
-  const { layers, kvHeads, headDim, capacity, tokensPerFrame } = shape;
-  const plan = POLICIES[policy].plan?.({
-    visualTokens: capacity,
-    tokensPerFrame,
-    keep: keptTokens,
-    pooling: false,
-  });
-  const comparesKeys = plan?.stages.some(({ score }) => score === 'tar') ?? false;
+function pruneBytes(comparesKeys: boolean, keptTokens: number, shape: RingShape): number {
+  const { layers, kvHeads, headDim, capacity } = shape;
   const read = capacity * (4 * SLOT_WORDS + (comparesKeys ? 2 * headDim : 0));
   return layers * kvHeads * (read + (capacity - keptTokens) * 2 * 4);
 }

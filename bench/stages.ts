@@ -2,10 +2,12 @@
 // then watching and decoding at full speed, as a session runs them. Uses the engine below the session, which
 // never waits.
 
-import type { PolicyName, RgbFrame } from '../src/engine/contract';
+import type { RetentionChoice } from '../cli/retention';
+import type { RgbFrame } from '../src/engine/contract';
 import { framePositions, textPositions } from '../src/engine/decoder/rotary';
 import { submit } from '../src/engine/gpu/program';
 import { pruneTarget } from '../src/engine/memory/budget';
+import { NO_FRAME } from '../src/engine/memory/positions';
 import type { Model } from '../src/engine/model';
 import { continueGreedily } from '../src/engine/prompt';
 import { median, timed } from './measure';
@@ -31,7 +33,8 @@ export interface StageReport {
 
 /** What prunes by one policy cost. */
 export interface PruneCost {
-  readonly policy: PolicyName;
+  /** Its name. */
+  readonly policy: string;
   readonly ms: number;
   readonly leastMs: number;
   readonly runs: number;
@@ -40,6 +43,9 @@ export interface PruneCost {
   /** Part of the time of watching that prunes take, by the fastest runs. */
   readonly share: number;
 }
+
+/** Where keys stand, if all frames are one video. */
+export const ONE_VIDEO = [{ first: 0, shift: 0, zeroBefore: 0, zeroAfter: NO_FRAME }];
 
 /** Of watching one pair of frames. */
 const PAIR_STAGES = ['preprocess', 'encode', 'prefill'];
@@ -82,7 +88,7 @@ export class Bench {
 
   /** Watches one pair of frames, stage by stage. */
   async pair(): Promise<void> {
-    await this.#time('prune', () => this.#model.ring.makeRoom());
+    await this.#time('prune', () => this.#makeRoom());
     await this.#time('preprocess', () => this.#preprocess());
     await this.#time('encode', () => this.#encode());
     await this.#time('prefill', () => this.#prefill());
@@ -108,10 +114,13 @@ export class Bench {
    * @param pairs of frames to watch stage by stage, and again without waiting between stages; under the first policy.
    * @param policies that prune.
    */
-  async measure(pairs: number, policies: readonly [PolicyName, ...PolicyName[]]): Promise<StageReport> {
+  async measure(
+    pairs: number,
+    policies: readonly [RetentionChoice, ...RetentionChoice[]],
+  ): Promise<StageReport> {
     const { gpu, ring } = this.#model;
     const { device } = gpu;
-    ring.configure({ policy: policies[0] });
+    ring.configure(policies[0].how);
     for (let i = 0; i < pairs; i++) await this.pair();
     const watched = await timed(device, () => this.#watchAhead(pairs));
     const answers: { firstMs: number; restMs: number }[] = [];
@@ -146,9 +155,9 @@ export class Bench {
   }
 
   /** Watches on until the ring was pruned often enough; pairs cost what they cost in `stages`. */
-  async #measurePrunes(policy: PolicyName, stages: readonly StageTime[]): Promise<PruneCost> {
+  async #measurePrunes(policy: RetentionChoice, stages: readonly StageTime[]): Promise<PruneCost> {
     const { ring, grid } = this.#model;
-    ring.configure({ policy });
+    ring.configure(policy.how);
     this.#times.delete('prune');
     for (const end = ring.prunes + PRUNES; ring.prunes < end; ) await this.pair();
     const { ms, leastMs, runs } = this.#stage('prune');
@@ -156,7 +165,8 @@ export class Bench {
     const pairMs = stages
       .filter(({ stage }) => PAIR_STAGES.includes(stage))
       .reduce((sum, stage) => sum + stage.leastMs, 0);
-    return { policy, ms, leastMs, runs, pairsBetween, share: leastMs / (leastMs + pairsBetween * pairMs) };
+    const share = leastMs / (leastMs + pairsBetween * pairMs);
+    return { policy: policy.name, ms, leastMs, runs, pairsBetween, share };
   }
 
   #note(stage: string, ms: number, tokens?: number): void {
@@ -175,7 +185,7 @@ export class Bench {
   async #watchAhead(pairs: number): Promise<void> {
     let before = Promise.resolve();
     for (let i = 0; i < pairs; i++) {
-      this.#model.ring.makeRoom();
+      this.#makeRoom();
       this.#preprocess();
       this.#encode();
       this.#prefill();
@@ -183,6 +193,11 @@ export class Bench {
       await before;
       before = done;
     }
+  }
+
+  #makeRoom(): boolean {
+    const { ring, rotation } = this.#model;
+    return ring.makeRoom(() => rotation.locate(ONE_VIDEO, ring.nextSeq));
   }
 
   #slot(): number {

@@ -5,7 +5,8 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { PolicyName, PositionPolicy, Session } from '../src/engine/contract';
+import type { RetentionChoice } from '../cli/retention';
+import type { PositionPolicy, Session } from '../src/engine/contract';
 import { createSession, type SessionOptions } from '../src/engine/session';
 import { type BufferCount, countBuffers } from './buffer-count';
 import { median } from './measure';
@@ -18,7 +19,7 @@ export interface StreamOptions
   readonly source: { readonly width: number; readonly height: number };
   readonly framesPerSecond: number;
   readonly minutes: number;
-  readonly policy: PolicyName;
+  readonly policy: RetentionChoice;
   readonly positions?: PositionPolicy;
   readonly budgetTokens: number;
   readonly textTokens: number;
@@ -67,7 +68,8 @@ export interface StreamMinute {
 }
 
 export interface StreamReport {
-  readonly policy: PolicyName;
+  /** Its name. */
+  readonly policy: string;
   readonly positions: PositionPolicy;
   readonly budgetTokens: number;
   readonly textTokens: number;
@@ -82,7 +84,7 @@ export interface StreamReport {
 const CHECKPOINTS = [1, 10, 30, 60];
 
 const QUESTION = 'What do you see?';
-const QUESTIONS_A_MINUTE = 15;
+const QUESTIONS_A_MINUTE = 60;
 /** Of answers that stay in the conversation. */
 const ANSWER_TOKENS = 16;
 /** About as long as the question and such an answer: fills a conversation without the time that answers take. */
@@ -108,7 +110,7 @@ export async function measureStream(options: StreamOptions): Promise<StreamRepor
     const [first, last] = [minutes[0]!, minutes.at(-1)!];
     const { policy, budgetTokens, textTokens, framesPerSecond } = options;
     return {
-      ...{ policy, positions: viewer.positions, budgetTokens, textTokens, framesPerSecond },
+      ...{ policy: policy.name, positions: viewer.positions, budgetTokens, textTokens, framesPerSecond },
       loaded: viewer.loaded,
       minutes,
       lastToFirst: {
@@ -214,13 +216,13 @@ class Viewer {
 
   /** A session whose conversation is as long as it will ever be: how long the stream is shall be all that differs. */
   static async open(options: StreamOptions): Promise<Viewer> {
-    const { model, mmproj, frame, trainedPositions, policy, positions, source } = options;
+    const { model, mmproj, frame, trainedPositions, positions, source } = options;
     const { budgetTokens: tokens, textTokens } = options;
     const gpu = await options.openGpu();
     const created = countBuffers(gpu);
     const session = await createSession({
       ...{ gpu, model, mmproj, frame, trainedPositions },
-      memory: { policy, positions, budget: { tokens }, capacityTokens: tokens, textTokens },
+      memory: { ...options.policy.how, positions, budget: { tokens }, capacityTokens: tokens, textTokens },
       maxRgbPixels: source.width * source.height,
     });
     const viewer = new Viewer(session, created, options);

@@ -2,7 +2,28 @@
 
 import type { PolicyName, TarKeys } from '../src/engine/contract';
 import { comparesKeys, POLICY_NAMES, ranksPooled } from '../src/engine/memory/policies';
+import type { Retention } from '../src/engine/memory/ring';
 import { type Arguments, listed, type Option, UsageError } from './command';
+
+/** A retention policy, and what it compares tokens by. */
+export interface RetentionChoice {
+  /** The policy's name; followed by `+pooling` where norms are pooled, and `+unrotated` where such keys are compared. */
+  readonly name: string;
+  readonly how: Pick<Retention, 'policy' | 'pooling' | 'tarKeys'>;
+}
+
+/** Every policy, and again with every choice that changes what stays. */
+export const RETENTIONS: readonly RetentionChoice[] = POLICY_NAMES.flatMap((policy) =>
+  (comparesKeys(policy) ? (['cached', 'unrotated'] as const) : (['cached'] as const)).flatMap((tarKeys) =>
+    (ranksPooled(policy) ? [false, true] : [false]).map((pooling) => ({
+      name: `${policy}${pooling ? '+pooling' : ''}${tarKeys === 'unrotated' ? '+unrotated' : ''}`,
+      how: { policy, pooling, tarKeys },
+    })),
+  ),
+);
+
+/** What commands that compare them choose from. */
+export const RETENTION_NAMES: readonly string[] = RETENTIONS.map(({ name }) => name);
 
 const POOLED = POLICY_NAMES.filter(ranksPooled);
 const COMPARED = POLICY_NAMES.filter(comparesKeys);

@@ -28,15 +28,15 @@ it('turns shares into whole frames, two at least', () => {
 });
 
 it('has every policy, and again with pooling where it pools and unrotated keys where it compares keys', () => {
-  expect(new Set(METHODS.map(({ policy }) => policy))).toEqual(new Set(Object.keys(POLICIES)));
+  expect(new Set(METHODS.map(({ how }) => how.policy))).toEqual(new Set(Object.keys(POLICIES)));
   const rebased = METHODS.filter(({ positions }) => positions === 'rebased');
   const names = (methods: readonly Method[]) => methods.map(({ name }) => name);
-  expect(names(rebased.filter(({ pooling }) => pooling))).toEqual([
+  expect(names(rebased.filter(({ how }) => how.pooling))).toEqual([
     'van+pooling',
     'infinipot-v+pooling',
     'infinipot-v+pooling+unrotated',
   ]);
-  expect(names(rebased.filter(({ tarKeys }) => tarKeys === 'unrotated'))).toEqual([
+  expect(names(rebased.filter(({ how }) => how.tarKeys === 'unrotated'))).toEqual([
     'tar+unrotated',
     'infinipot-v+unrotated',
     'infinipot-v+pooling+unrotated',

@@ -1,38 +1,24 @@
 // What is compared: cells of a method and a budget, and which runs (a cell over an exam) they come to.
 // Pure arithmetic.
 
-import type { PolicyName, PositionPolicy, TarKeys } from '../src/engine/contract';
+import { RETENTIONS, type RetentionChoice } from '../cli/retention';
+import type { PositionPolicy } from '../src/engine/contract';
 import { MIN_FRAMES } from '../src/engine/memory/budget';
-import { comparesKeys, POLICIES, POLICY_NAMES, ranksPooled } from '../src/engine/memory/policies';
+import { POLICIES } from '../src/engine/memory/policies';
 
-/** A retention policy, with value norms pooled or not and keys compared one way or the other, and a position policy. */
-export interface Method {
+/** A retention choice and a position policy. */
+export interface Method extends RetentionChoice {
   /** As `retention`; followed by `@absolute` where positions are. */
   readonly name: string;
-  /** The retention policy's name; followed by `+pooling` where norms are pooled, and `+unrotated` where such keys are compared. */
+  /** The retention choice's name. */
   readonly retention: string;
-  readonly policy: PolicyName;
-  readonly pooling: boolean;
-  readonly tarKeys: TarKeys;
   readonly positions: PositionPolicy;
 }
 
-const RETENTIONS = POLICY_NAMES.flatMap((policy) =>
-  (comparesKeys(policy) ? (['cached', 'unrotated'] as const) : (['cached'] as const)).flatMap((tarKeys) =>
-    (ranksPooled(policy) ? [false, true] : [false]).map((pooling) => ({
-      retention: `${policy}${pooling ? '+pooling' : ''}${tarKeys === 'unrotated' ? '+unrotated' : ''}`,
-      ...{ policy, pooling, tarKeys },
-    })),
-  ),
-);
-
-/** What `--policies` chooses from: every policy, and again with every choice that changes what stays. */
-export const RETENTION_NAMES: readonly string[] = RETENTIONS.map(({ retention }) => retention);
-
 /** All there is to compare. */
 export const METHODS: readonly Method[] = RETENTIONS.flatMap((how) => [
-  { ...how, name: how.retention, positions: 'rebased' },
-  { ...how, name: `${how.retention}@absolute`, positions: 'absolute' },
+  { ...how, retention: how.name, positions: 'rebased' },
+  { ...how, retention: how.name, name: `${how.name}@absolute`, positions: 'absolute' },
 ]);
 
 /** A budget as it is named: a share of a stream's visual tokens (`1/4`), or so many tokens (`1024`). */
@@ -72,8 +58,8 @@ export function budgetTokens({ name, share }: NamedBudget, whole: number, tokens
  */
 export function cellsOf(methods: readonly Method[], budgets: readonly NamedBudget[]): Cell[] {
   const wanted = new Set(methods.map(({ positions }) => positions));
-  const full = METHODS.filter(({ policy, positions }) => policy === 'full' && wanted.has(positions));
-  const pruning = methods.filter(({ policy }) => POLICIES[policy].plan);
+  const full = METHODS.filter(({ how, positions }) => how.policy === 'full' && wanted.has(positions));
+  const pruning = methods.filter(({ how }) => POLICIES[how.policy].plan);
   return budgets.flatMap((budget) =>
     (budget.share === 1 ? full : pruning).map((method) => ({ method, budget })),
   );

@@ -28,8 +28,7 @@ export async function* measure(
   });
   try {
     for (const { sat, kept, ...run } of runs) {
-      const { policy, pooling, tarKeys, positions } = kept;
-      session.configure({ policy, pooling, tarKeys, positions, budget: { tokens: run.budget } });
+      session.configure({ ...kept.how, positions: kept.positions, budget: { tokens: run.budget } });
       yield { ...setting, ...run, ...(await sit(session, sat)) };
     }
   } finally {

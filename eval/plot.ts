@@ -1,7 +1,8 @@
 // The plot of a report: accuracy over budget, a panel a tense and a line a method, with whiskers for the 95 %
 // confidence intervals. Plain SVG; text and grid follow the reader's light or dark scheme.
 
-import { METHODS, type Method, RETENTION_NAMES } from './cells';
+import { RETENTION_NAMES } from '../cli/retention';
+import { METHODS, type Method } from './cells';
 import { type Score, tensesOf, tenseTitle } from './report';
 
 const PANEL = { width: 330, height: 250, left: 44, top: 34, gap: 24 } as const;
@@ -20,6 +21,8 @@ const COLOURS = [
   '#868e96',
   '#a0714f',
   '#7a8b00',
+  '#1b4f9c',
+  '#8c1d4f',
 ];
 const MARKERS = [
   'M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0',
@@ -96,7 +99,7 @@ function panel(
   parts.push(`<text x="${middle}" y="${PANEL.height + 36}" text-anchor="middle">memory budget</text>`);
   for (const [index, method] of methods.entries()) {
     const own = scores.filter((score) => score.method === method.name);
-    if (method.policy === 'full') {
+    if (method.how.policy === 'full') {
       for (const { right, asked } of own) {
         parts.push(`<path d="M0 ${y(right / asked)}h${PANEL.width}" ${stroke(method)}/>`);
       }
@@ -123,13 +126,13 @@ function panel(
 
 function sample(method: Method): string {
   const line = `<path d="M0 0h26" ${stroke(method)}/>`;
-  return method.policy === 'full' ? line : line + marker(method, 13, 0);
+  return method.how.policy === 'full' ? line : line + marker(method, 13, 0);
 }
 
 /** The colour of its retention; dashes for full memory, dots where positions are absolute. */
 function stroke(method: Method): string {
   const dots = method.positions === 'absolute' ? '2 3' : '';
-  const dashes = method.policy === 'full' ? `8 4 ${dots}`.trim() : dots;
+  const dashes = method.how.policy === 'full' ? `8 4 ${dots}`.trim() : dots;
   const dashed = dashes ? ` stroke-dasharray="${dashes}"` : '';
   return `fill="none" stroke="${colourOf(method)}" stroke-width="2"${dashed}`;
 }

@@ -34,8 +34,8 @@ export interface VideoSegment {
 
 export type Segment = TextSegment | VideoSegment;
 
-/** Behind every frame there can be. */
-const NO_FRAME = 0xffffffff;
+/** Behind every frame there can be: with it as zero, all frames share one time. */
+export const NO_FRAME = 0xffffffff;
 
 /**
  * How far a segment's tokens come down: text, rows and columns by `shift`, frame f's time by
