@@ -2,8 +2,8 @@
 // Node and Dawn.
 
 import { runCommand } from '../cli/command-line';
+import { exit } from '../cli/exit';
 import { benchCommand } from './command';
 
 const program = { call: 'node bench.mjs', description: '', commands: [benchCommand] };
-// Dawn's threads would keep the process alive.
-process.exit(await runCommand(program, benchCommand, process.argv.slice(2)));
+await exit(await runCommand(program, benchCommand, process.argv.slice(2)));

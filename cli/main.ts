@@ -8,6 +8,8 @@ import { inspectCommand } from './inspect';
 import { logitsCommand } from './logits';
 import { retainCommand } from './retain';
 
+export { exit } from './exit';
+
 /**
  * Runs the command that `argv` names.
  * @returns the exit code.

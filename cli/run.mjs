@@ -9,8 +9,4 @@ const { module } = await runnerImport(fileURLToPath(new URL('main.ts', import.me
   configFile: false,
   logLevel: 'error',
 });
-const code = await module.main(process.argv.slice(2));
-// A pipe takes 64 KiB at a time; the rest is still waiting here. Empty writes are done when all before them are.
-for (const stream of [process.stdout, process.stderr]) await new Promise((done) => stream.write('', done));
-// Dawn's threads would keep the process alive.
-process.exit(code);
+await module.exit(await module.main(process.argv.slice(2)));
