@@ -70,7 +70,7 @@ export interface MemoryReport {
   readonly trainedPositions: number;
   /** How often positions were brought back since memory was last empty. */
   readonly rebases: number;
-  /** Video frames accepted so far, and those dropped because the queue was full. */
+  /** Video frames accepted for this memory, and those of them dropped because the queue was full. */
   readonly framesSeen: number;
   readonly framesDropped: number;
   /** Temporal patches (pairs of video frames) now waiting to be ingested. */
@@ -107,7 +107,7 @@ export interface Session {
   watch(frame: Frame, timestampMs: number): Promise<WatchResult>;
   /**
    * Answers a question about what was seen, as pieces of text. Aborting ends the answer where it stands and
-   * keeps it as such in the conversation.
+   * keeps it as such in the conversation. Forgetting and restoring end it too, and whatever waits for its turn.
    * @throws InvalidInputError on an empty question, or when nothing was seen yet.
    */
   ask(question: string, options?: AskOptions): AsyncGenerator<string, void>;
@@ -122,7 +122,7 @@ export interface Session {
   }): void;
   /** Puts a frame into memory that still waits for its partner, as a still picture: at the end of a source. */
   flush(): Promise<void>;
-  /** Empties memory and conversation. */
+  /** Empties memory and conversation at once; frames that come from now on go into the new memory. */
   forget(): Promise<void>;
   /**
    * Memory and conversation as bytes: `restore` goes on from them as if nothing had happened since, here or in
@@ -131,7 +131,7 @@ export interface Session {
    */
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Replaces memory and conversation, policies, what they compare, and budget by saved ones; frames that wait are dropped.
+   * Replaces memory and conversation, policies, what they compare, and budget by saved ones, as `forget` empties them.
    * @throws SnapshotError when the bytes are damaged, from a newer Ringside, or of another model or other sizes;
    *   memory is then as it was.
    */

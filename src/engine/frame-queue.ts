@@ -11,13 +11,19 @@ export interface FramePair {
   readonly settle: { resolve(result: WatchResult): void; reject(error: unknown): void };
 }
 
+/** Frames taken in, and those of them dropped because the queue was full. */
+export interface FrameCounts {
+  readonly seen: number;
+  readonly dropped: number;
+}
+
 export class FrameQueue {
   readonly #input: FrameInput;
   readonly #freeSlots: number[];
   readonly #ready: FramePair[] = [];
   /** The first frame of a pair that has no second yet. */
   #half: { slot: number; timestampMs: number } | undefined;
-  #dropped = 0;
+  #counts = { seen: 0, dropped: 0 };
 
   constructor(input: FrameInput) {
     this.#input = input;
@@ -29,9 +35,9 @@ export class FrameQueue {
     return this.#ready.length;
   }
 
-  /** Frames dropped so far. */
-  get dropped(): number {
-    return this.#dropped;
+  /** Kept up to date until the queue is cleared; frames after that are counted anew. */
+  get counts(): FrameCounts {
+    return this.#counts;
   }
 
   /**
@@ -43,6 +49,7 @@ export class FrameQueue {
     const half = this.#half;
     if (half) {
       this.#input.write(half.slot, 1, frame);
+      this.#counts.seen++;
       return this.#complete(half.slot, timestampMs);
     }
     const slot = this.#takeSlot();
@@ -53,6 +60,7 @@ export class FrameQueue {
       this.#freeSlots.push(slot);
       throw error;
     }
+    this.#counts.seen++;
     this.#half = { slot, timestampMs };
     return Promise.resolve('waiting');
   }
@@ -72,15 +80,15 @@ export class FrameQueue {
     this.#freeSlots.push(pair.slot);
   }
 
-  /** Drops all that waits, without counting it. */
-  clear(): void {
+  /** Drops all that waits, without counting it. @param counts what counting goes on from. */
+  clear(counts: FrameCounts = { seen: 0, dropped: 0 }): void {
     for (const pair of this.#ready.splice(0)) {
       this.#freeSlots.push(pair.slot);
       pair.settle.resolve('dropped');
     }
     if (this.#half) this.#freeSlots.push(this.#half.slot);
     this.#half = undefined;
-    this.#dropped = 0;
+    this.#counts = { ...counts };
   }
 
   /** Tells whoever waits for a pair that it will not come to memory. */
@@ -101,7 +109,7 @@ export class FrameQueue {
     const oldest = this.#ready.shift();
     // Of all slots at most one is being encoded and none is half full here, so some pair is waiting.
     if (!oldest) throw new Error('The frame queue has neither a free nor a waiting slot');
-    this.#dropped += 2;
+    this.#counts.dropped += 2;
     oldest.settle.resolve('dropped');
     return oldest.slot;
   }

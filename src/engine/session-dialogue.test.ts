@@ -1,7 +1,7 @@
 // A long conversation over a long stream, forgetting in the middle of things, and random sessions: what should not
 // change an answer does not.
 
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { PolicyName, Session } from './contract';
 import { randomWords } from './memory/testing/random-rows';
 import { ANSWER, ask, held, noiseFrame, openSmall, TOKENS_PER_FRAME, watch } from './testing/small-session';
@@ -36,23 +36,57 @@ it('forgetting while an answer runs and frames wait leaves nothing of them', asy
   await watch(session, 0, 3);
   const want = await ask(session, 'What is it?', undefined, false);
   await watch(session, 3, 2);
-  const stop = new AbortController();
-  const answer = session.ask('Why?', { signal: stop.signal, sampling: { maxTokens: 100 } });
+  const answer = session.ask('Why?', { sampling: { maxTokens: 100 } });
   await answer.next();
   const waiting = Array.from({ length: 7 }, (_, i) => session.watch(noiseFrame(i), 9000 + i));
   const forgotten = session.forget();
-  expect(session.memory()).toMatchObject({ queued: 0, framesSeen: 0 });
-  // What waits is dropped before the answer has ended; the seventh frame has no partner to wait with.
+  // The counts are those of the memory there is, until it is another.
+  expect(session.memory()).toMatchObject({ queued: 0, framesSeen: 17, visualTokens: 5 * TOKENS_PER_FRAME });
+  // What waits is dropped at once; the seventh frame has no partner to wait with.
   const results = await Promise.all(waiting);
   expect(results.filter((result) => result === 'dropped')).toHaveLength(3);
   expect(results).not.toContain('ingested');
-  stop.abort();
-  expect((await answer.next()).done).toBe(true);
+  // Though nobody reads the answer on.
   await forgotten;
+  expect((await answer.next()).done).toBe(true);
   const { pinnedTokens, ...memory } = session.memory();
-  expect(memory).toMatchObject({ visualTokens: 0, dialogueTokens: 0, prunes: 0, newestTimestampMs: -1 });
+  expect(memory).toMatchObject({ ...EMPTY, prunes: 0, newestTimestampMs: -1 });
   await watch(session, 0, 3);
   expect(await ask(session, 'What is it?')).toBe(want);
+});
+
+/** What memory reports once forgotten. */
+const EMPTY = { visualTokens: 0, dialogueTokens: 0, framesSeen: 0, framesDropped: 0 };
+
+it('forgetting ends a long answer that is being read, and the question behind it', async () => {
+  const session = await openSmall();
+  await watch(session, 0, 3);
+  let pieces = 0;
+  const answer = session.ask('What is it?', { sampling: { maxTokens: 400 } });
+  const reading = (async () => {
+    for await (const _ of answer) pieces++;
+  })();
+  const behind = ask(session, 'And now?');
+  await vi.waitUntil(() => pieces >= 3, { timeout: 60_000, interval: 1 });
+  const before = pieces;
+  await session.forget();
+  expect(session.memory()).toMatchObject(EMPTY);
+  await reading;
+  // The one that was being read when it was forgotten.
+  expect(pieces).toBeLessThanOrEqual(before + 1);
+  expect(await behind).toBe('');
+  await expect(ask(session, 'What is it?')).rejects.toThrow(/Nothing has been seen/);
+});
+
+it('whoever reads an answer may forget in the middle of it', async () => {
+  const session = await openSmall();
+  await watch(session, 0, 3);
+  let pieces = 0;
+  for await (const _ of session.ask('What is it?', { sampling: { maxTokens: 400 } })) {
+    if (++pieces === 3) await session.forget();
+  }
+  expect(pieces).toBe(3);
+  expect(session.memory()).toMatchObject(EMPTY);
 });
 
 /** One thing a random session does; frames may come while the answer before them is being written. */

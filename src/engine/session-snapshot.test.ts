@@ -6,7 +6,15 @@ import type { Session } from './contract';
 import { SnapshotError } from './errors';
 import { randomWords } from './memory/testing/random-rows';
 import { newSnapshot, openSnapshot } from './snapshot-format';
-import { ask, countCalls, held, openSmall, TOKENS_PER_FRAME, watch } from './testing/small-session';
+import {
+  ask,
+  countCalls,
+  held,
+  noiseFrame,
+  openSmall,
+  TOKENS_PER_FRAME,
+  watch,
+} from './testing/small-session';
 
 /** A memory small enough to prune within a few frames, and to let go of turns. */
 const SMALL = { capacityTokens: 6 * TOKENS_PER_FRAME, textTokens: 128 };
@@ -91,11 +99,48 @@ describe('what is said after restoring is what would have been said', () => {
     const answer = session.ask('What is it?');
     await answer.next();
     const waiting = watch(session, 10, 1);
-    const restored = session.restore(saved);
-    await answer.return();
-    await Promise.all([waiting, restored]);
+    // Though nobody reads the answer on.
+    await Promise.all([waiting, session.restore(saved)]);
+    expect((await answer.next()).done).toBe(true);
     expect(session.memory()).toMatchObject({ visualTokens: 2 * TOKENS_PER_FRAME, framesSeen: 4, queued: 0 });
     expect(await ask(session, 'What is it?')).toBe(want);
+  });
+
+  it('changes counts and memory together', async () => {
+    const session = await openSmall();
+    await watch(session, 0, 2);
+    const saved = await session.save();
+    await watch(session, 2, 3);
+    const before = session.memory();
+    // Restoring waits for its turn behind these; all but the one under way are dropped then.
+    const waiting = [10, 11, 12, 13].map((i) => session.watch(noiseFrame(i), 9000 + i));
+    const seen = new Set<string>();
+    const restored = session.restore(saved).finally(() => clearInterval(timer));
+    const timer = setInterval(() => {
+      const { framesSeen, newestTimestampMs } = session.memory();
+      seen.add(`${framesSeen} ${newestTimestampMs}`);
+    });
+    await Promise.all([...waiting, restored]);
+    const { framesSeen, newestTimestampMs } = session.memory();
+    expect([framesSeen, newestTimestampMs]).toEqual([4, 1500]);
+    const old = [before.newestTimestampMs, 9011, 9013].map((time) => `${before.framesSeen + 4} ${time}`);
+    expect([...old, '4 1500']).toEqual(expect.arrayContaining([...seen]));
+  });
+
+  it('takes along how many frames were dropped, and counts on', async () => {
+    const session = await openSmall();
+    await watch(session, 0, 1);
+    const flood = Array.from({ length: 40 }, (_, i) => session.watch(noiseFrame(i), 1000 + i));
+    await Promise.all(flood);
+    const { framesDropped, framesSeen } = session.memory();
+    expect(framesDropped).toBeGreaterThan(0);
+    const saved = await session.save();
+    const fresh = await openSmall();
+    await fresh.restore(saved);
+    await watch(fresh, 40, 1);
+    expect(fresh.memory()).toMatchObject({ framesDropped, framesSeen: framesSeen + 2 });
+    await fresh.forget();
+    expect(fresh.memory()).toMatchObject({ framesDropped: 0, framesSeen: 0 });
   });
 });
 
@@ -123,7 +168,7 @@ describe('what cannot be restored is refused, and memory is as it was', () => {
     await refuse(session, new TextEncoder().encode('{"some": "file"}'), /not a saved memory/);
     const version = (v: number) => changed((bytes) => new DataView(bytes.buffer).setUint32(8, v, true));
     await refuse(session, version(3), /newer Ringside \(format 3; this one reads 2\)\. Update/);
-    await refuse(session, version(0), /older Ringside/);
+    await refuse(session, version(1), /older Ringside/);
     for (const length of [8, 23, 24, 200, saved.length - 33, saved.length - 1]) {
       await refuse(session, saved.slice(0, length), /cut short or damaged: it has \d+ bytes of \d+/);
     }

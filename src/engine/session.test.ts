@@ -1,7 +1,7 @@
 // The session on a small random checkpoint: its answers against whole prompts run at once, its memory over a
 // long stream, its conversation, its errors.
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { InvalidInputError, MemoryFullError } from './errors';
 import { testGpu } from './gpu/testing/harness';
 import { loadModel } from './model';
@@ -275,6 +275,29 @@ describe('what can go wrong', () => {
     session.dispose();
     await expect(session.watch(frame(0), 0)).rejects.toThrow(/closed/);
     await expect(ask(session, 'What is it?')).rejects.toThrow(/closed/);
+  });
+
+  it('dispose in the middle of answers ends them, saying so, whether they are being read or not', async () => {
+    const [read, held] = [await open(), await open()];
+    for (const session of [read, held]) await watch(session, 0, 1);
+    const options = { sampling: { maxTokens: 400 } };
+    let pieces = 0;
+    const reading = (async () => {
+      for await (const _ of read.ask('What is it?', options)) pieces++;
+    })();
+    const answer = held.ask('What is it?', options);
+    await answer.next();
+    const behind = [ask(held, 'And now?'), held.save()].map((waiting) =>
+      expect(waiting).rejects.toThrow(/closed/),
+    );
+    await vi.waitUntil(() => pieces > 0, { timeout: 60_000, interval: 1 });
+    const before = pieces;
+    read.dispose();
+    held.dispose();
+    await expect(reading).rejects.toThrow(/closed/);
+    expect(pieces).toBeLessThanOrEqual(before + 1);
+    await Promise.all(behind);
+    await expect(answer.next()).rejects.toThrow(/closed/);
   });
 });
 

@@ -21,7 +21,7 @@ import type {
 import { generate } from './decoder/generate';
 import { samplingOf } from './decoder/sampling';
 import { DeviceLostError, type EngineError, InvalidInputError } from './errors';
-import { FrameQueue } from './frame-queue';
+import { type FrameCounts, FrameQueue } from './frame-queue';
 import type { ByteSource } from './gguf/byte-source';
 import { checkVideoFrames, openDevice } from './gpu/device';
 import { submit } from './gpu/program';
@@ -91,7 +91,7 @@ export async function createSession(options: SessionOptions): Promise<Session> {
 /** What a snapshot holds of the session besides the ring. */
 interface SavedState {
   readonly newestTimestampMs: number;
-  readonly framesSeen: number;
+  readonly frames: FrameCounts;
   readonly context: ContextState;
 }
 
@@ -102,15 +102,19 @@ class StreamSession implements Session {
   readonly #queue: FrameQueue;
   readonly #timeline = new Timeline();
   readonly #clock: StageClock;
-  #framesSeen = 0;
-  /** How often memory was emptied: a turn taken for a frame of one memory must not take one of the next. */
-  #memories = 0;
+  /** The queue's counts of the frames that are, or waited to be, in the memory there is. */
+  #frames: FrameCounts;
+  /** Memories so far, the one to come included: turns taken for one of them must not be used up in the next. */
+  #memories = 1;
+  /** The answer whose turn it is. */
+  #answering: AsyncGenerator<string, void> | undefined;
   #newestTimestampMs = -1;
 
   constructor(model: Model, { memory, onFailed }: SessionOptions) {
     this.#model = model;
     this.#pieces = model.conversation;
     this.#queue = new FrameQueue(model.frames);
+    this.#frames = this.#queue.counts;
     this.#clock = new StageClock(model.gpu.device.queue);
     this.#context = new Context(model);
     this.configure(memory ?? {});
@@ -132,24 +136,15 @@ class StreamSession implements Session {
     const pairs = this.#queue.length;
     const result = this.#queue.push(frame, timestampMs);
     void preprocessed();
-    this.#framesSeen++;
     if (this.#queue.length > pairs) this.#scheduleIngest();
     return result;
   }
 
-  async *ask(question: string, options: AskOptions = {}): AsyncGenerator<string, void> {
-    const text = question.trim();
-    if (!text) throw new InvalidInputError('The question is empty. Type what you want to know.');
-    const release = await this.#timeline.enter();
-    try {
-      if (options.signal?.aborted) return;
-      if (this.#model.ring.counts.visual === 0) await this.#ingestStill();
-      yield* this.#answer(text, options);
-    } catch (error) {
-      await this.#timeline.rethrow(error);
-    } finally {
-      release();
-    }
+  ask(question: string, options: AskOptions = {}): AsyncGenerator<string, void> {
+    const answer = this.#ask(question.trim(), options, () => {
+      this.#answering = answer;
+    });
+    return answer;
   }
 
   memory(): MemoryReport {
@@ -172,8 +167,8 @@ class StreamSession implements Session {
       newestPosition: positions.next - 1,
       trainedPositions: positions.range,
       rebases: positions.rebases,
-      framesSeen: this.#framesSeen,
-      framesDropped: this.#queue.dropped,
+      framesSeen: this.#frames.seen,
+      framesDropped: this.#frames.dropped,
       queued: this.#queue.length,
       stageMs: this.#clock.newest,
       newestTimestampMs: this.#newestTimestampMs,
@@ -191,18 +186,13 @@ class StreamSession implements Session {
   }
 
   async forget(): Promise<void> {
-    // What waits now goes at once; what arrives from now on belongs to the new memory.
-    this.#queue.clear();
-    this.#memories++;
-    this.#framesSeen = 0;
-    const release = await this.#timeline.enter();
-    try {
+    const frames = this.#leaveMemory();
+    await this.#timeline.run(async () => {
+      this.#frames = frames;
       this.#context.clear();
       this.#newestTimestampMs = -1;
       this.#open();
-    } finally {
-      release();
-    }
+    });
   }
 
   async save(): Promise<Uint8Array<ArrayBuffer>> {
@@ -210,7 +200,7 @@ class StreamSession implements Session {
     try {
       const state: SavedState = {
         newestTimestampMs: this.#newestTimestampMs,
-        framesSeen: this.#framesSeen,
+        frames: this.#frames,
         context: this.#context.state,
       };
       return await this.#timeline.unlessFailed(takeSnapshot(this.#model, state));
@@ -223,12 +213,10 @@ class StreamSession implements Session {
 
   async restore(snapshot: Uint8Array<ArrayBuffer>): Promise<void> {
     const fitting = await fittingSnapshot<SavedState>(this.#model, snapshot);
-    const { newestTimestampMs, framesSeen, context } = fitting.session;
-    // As when forgetting: what waits goes at once, what arrives from now on goes into the restored memory.
-    this.#queue.clear();
-    this.#memories++;
-    this.#framesSeen = framesSeen;
+    const { newestTimestampMs, context, ...saved } = fitting.session;
+    const frames = this.#leaveMemory(saved.frames);
     await this.#timeline.run(async () => {
+      this.#frames = frames;
       this.#newestTimestampMs = newestTimestampMs;
       this.#context.restore(context);
       await this.#timeline.unlessFailed(putBack(this.#model, fitting));
@@ -244,6 +232,20 @@ class StreamSession implements Session {
   #fail(error: EngineError): void {
     this.#timeline.fail(error);
     this.#queue.fail(error);
+  }
+
+  /**
+   * Ends what is under way for the memory there is, so that the next one's turn comes at once: what waits is
+   * dropped, an answer ends where it stands, even one that nobody reads on.
+   * @param counts of the next memory, to which frames belong from now on.
+   * @returns the same, as they are kept up to date.
+   */
+  #leaveMemory(counts?: FrameCounts): FrameCounts {
+    this.#queue.clear(counts);
+    this.#memories++;
+    // What goes wrong at its end goes with the memory.
+    this.#answering?.return().catch(() => {});
+    return this.#queue.counts;
   }
 
   /** Pins what stands before the first frame. */
@@ -304,6 +306,24 @@ class StreamSession implements Session {
     const prefilled = this.#clock.start('prefill');
     submit(gpu.device, 'prefill frame', decoder.prefill(frame));
     await this.#timeline.unlessFailed(prefilled());
+  }
+
+  /** Waits for its turn and answers. @param begins called when the turn has come. */
+  async *#ask(text: string, options: AskOptions, begins: () => void): AsyncGenerator<string, void> {
+    if (!text) throw new InvalidInputError('The question is empty. Type what you want to know.');
+    const memory = this.#memories;
+    const release = await this.#timeline.enter();
+    try {
+      if (options.signal?.aborted || memory !== this.#memories) return;
+      begins();
+      if (this.#model.ring.counts.visual === 0) await this.#ingestStill();
+      yield* this.#answer(text, options);
+    } catch (error) {
+      await this.#timeline.rethrow(error);
+    } finally {
+      this.#answering = undefined;
+      release();
+    }
   }
 
   async *#answer(
