@@ -1,8 +1,9 @@
-// Random lives of a ring — frames, questions, stopped answers, prunes, dropped turns, changes of budget, saving,
-// restoring, forgetting — against a plain model of what it should hold. Each sequence has a seed of its own, which
-// a failure names: run that one alone by setting FIRST and SEQUENCES.
+// Random lives of a ring — frames, questions, stopped answers, prunes, rebases, dropped turns, changes of budget
+// and positions, saving, restoring, forgetting — against a plain model of what it should hold. Each sequence has a seed
+// of its own, which a failure names: run that one alone by setting FIRST and SEQUENCES.
 
 import { expect, it } from 'vitest';
+import type { Position } from '../decoder/rotary';
 import { Dialogue } from '../dialogue';
 import { TEXT } from '../gpu/step';
 import { testGpu } from '../gpu/testing/harness';
@@ -11,33 +12,46 @@ import type { Region } from './ring';
 import type { RingShape } from './ring-shape';
 import { MirroredRing, type SavedRing } from './testing/mirrored-ring';
 import { randomWords } from './testing/random-rows';
+import { TrackedStream } from './testing/tracked-stream';
 
 const FIRST = 1;
 const SEQUENCES = 520;
-const MOST_STEPS = 16;
+const MOST_STEPS = 24;
 
-const SHAPES: readonly (RingShape & { visualCapacity: number })[] = [
+/** Trained positions of a life: from room for the longest turn beside what never goes, to twice that. */
+const LEAST_RANGE = 32;
+const MOST_RANGE = 48;
+
+/** So few pairs turn so fast that one position too many or too few shows in each of them. */
+const ROPE_THETA = 100;
+
+const SHAPES: readonly (RingShape & {
+  visualCapacity: number;
+  ropeSections: readonly [time: number, height: number, width: number];
+})[] = [
   // Odd sizes; two layers, two heads, so that heads come to hold different tokens.
   {
     layers: 2,
     kvHeads: 2,
-    headDim: 4,
+    headDim: 8,
     capacity: 64,
     tokensPerFrame: 5,
     gridColumns: 5,
     kvFormat: 'f16',
     visualCapacity: 31,
+    ropeSections: [2, 1, 1],
   },
   // The least that can stream, with plenty of text.
   {
     layers: 1,
     kvHeads: 2,
-    headDim: 8,
+    headDim: 24,
     capacity: 128,
     tokensPerFrame: 3,
     gridColumns: 1,
     kvFormat: 'f32',
     visualCapacity: 6,
+    ropeSections: [5, 4, 3],
   },
 ];
 
@@ -49,20 +63,25 @@ interface Token {
   readonly patch: number;
 }
 
-/** What the ring should hold: a list of tokens, and how many visual ones are left. */
+/** What the ring should hold: a list of tokens, where they stand, and how many visual ones are left. */
 class Model {
   /** By sequence number; dropped text leaves a hole. */
   tokens: (Token | undefined)[] = [];
-  frames = 0;
   visual = 0;
-  dialogue = new Dialogue();
+  readonly dialogue = new Dialogue();
+  readonly stream: TrackedStream;
+
+  constructor(range: number, grid: TrackedStream['grid']) {
+    this.stream = new TrackedStream(range, grid);
+  }
 
   copy(): Model {
-    const copy = new Model();
+    const { stream } = this;
+    const copy = new Model(stream.positions.range, stream.grid);
     copy.tokens = [...this.tokens];
-    copy.frames = this.frames;
     copy.visual = this.visual;
     copy.dialogue.restore(this.dialogue.state);
+    copy.stream.restore(stream.state);
     return copy;
   }
 
@@ -75,14 +94,20 @@ class Model {
 class Life {
   readonly mirrored: MirroredRing;
   readonly done: string[] = [];
+  rebases = 0;
   readonly #random: () => number;
-  #model = new Model();
-  #open = true;
-  #saved: { ring: SavedRing; model: Model; open: boolean } | undefined;
+  readonly #range: number;
+  readonly #grid: TrackedStream['grid'];
+  #model: Model;
+  #saved: { ring: SavedRing; model: Model } | undefined;
 
   constructor(mirrored: MirroredRing, seed: number) {
+    const { tokensPerFrame, gridColumns } = mirrored.shape;
     this.mirrored = mirrored;
     this.#random = randomWords(seed);
+    this.#range = LEAST_RANGE + this.#below(MOST_RANGE - LEAST_RANGE + 1);
+    this.#grid = [tokensPerFrame / gridColumns, gridColumns];
+    this.#model = new Model(this.#range, this.#grid);
   }
 
   #below(limit: number): number {
@@ -95,105 +120,156 @@ class Life {
     for (let i = 0; i < steps; i++) await this.#step();
     await this.mirrored.check();
     await this.mirrored.checkRows();
+    this.mirrored.checkPlaces((seq) => this.#model.stream.at(seq));
     this.#compare();
+    this.#compareOrder();
   }
 
   async #step(): Promise<void> {
-    const kind = this.#below(16);
-    if (kind < 6) await this.#watch(1 + this.#below(6));
+    const kind = this.#below(18);
+    if (kind < 6) await this.#watch(1 + this.#below(9));
     else if (kind < 8) await this.#ask('answered');
     else if (kind < 10) await this.#ask('aborted');
     else if (kind === 10) await this.#ask('unremembered');
-    else if (kind === 11) this.#failedFrame();
+    else if (kind === 11) await this.#failedFrame();
     else if (kind === 12) this.#configure();
     else if (kind === 13) await this.#save();
     else if (kind === 14) await this.#restore();
+    else if (kind === 15) await this.#rebaseEarly();
+    else if (kind === 16) this.#changePositions();
     else if (this.#below(3) === 0) await this.#forget();
   }
 
-  /** Puts tokens into ring and model. */
+  /** Puts tokens into ring and model, where there is room for them. */
   #put(region: Region, count: number): { first: number; end: number } {
-    const { tokens } = this.#model;
+    const { tokens, stream } = this.#model;
     const first = tokens.length;
-    expect(this.mirrored.ring.nextSeq).toBe(first);
+    expect([this.mirrored.ring.nextSeq, stream.seq]).toEqual([first, first]);
     const visual = region === 'visual';
-    this.mirrored.put(region, count);
-    for (let patch = 0; patch < count; patch++) {
-      tokens.push({ region, frame: visual ? this.#model.frames : TEXT, patch });
+    const frame = visual ? stream.frames : TEXT;
+    const last = [...stream.tokens.values()].at(-1)?.position ?? [-1, -1, -1];
+    const goesOn = visual && stream.positions.inVideo && tokens.at(-1)?.region === 'visual';
+    const positions = visual ? stream.frame() : stream.text(count);
+    expect(positions[0]![0], 'right behind').toBe((goesOn ? last[0] : Math.max(...last)) + 1);
+    if (stream.positions.policy === 'rebased') {
+      expect(Math.max(...positions.flat()), 'newest position').toBeLessThan(this.#range);
     }
-    if (visual) {
-      this.#model.frames++;
-      this.#model.visual += count;
-    }
+    this.mirrored.put(region, count, positions);
+    for (let patch = 0; patch < count; patch++) tokens.push({ region, frame, patch });
+    if (visual) this.#model.visual += count;
     return { first, end: tokens.length };
   }
 
-  /** Takes the newest tokens back. */
+  /** Takes the newest text back. */
   #rollback(count: number): void {
-    this.mirrored.ring.rollback(count);
-    const taken = this.#model.tokens.splice(this.#model.tokens.length - count);
-    if (taken[0]?.region === 'visual') {
-      this.#model.frames--;
-      this.#model.visual -= count;
-    }
+    this.mirrored.rollback(count);
+    this.#model.stream.rollback(count);
+    this.#model.tokens.length -= count;
   }
 
   async #watch(frames: number): Promise<void> {
     this.done.push(`watch ${frames}`);
-    const { ring, shape } = this.mirrored;
     for (let i = 0; i < frames; i++) {
-      if (await this.mirrored.makeRoom()) this.#model.visual = ring.counts.visual;
-      if (!this.#open) {
-        await this.#makeTextRoom(1);
-        this.#model.dialogue.openFrames(this.#put('dialogue', 1));
+      const { stream, dialogue } = this.#model;
+      await this.#makeFrameRoom();
+      if (!stream.positions.inVideo) {
+        dialogue.openFrames(this.#put('dialogue', 1));
+        stream.openVideo();
       }
-      this.#open = true;
-      this.#put('visual', shape.tokensPerFrame);
+      this.#put('visual', this.mirrored.shape.tokensPerFrame);
     }
   }
 
   /** A question, and an answer whose last steps ran ahead and are taken back. */
   async #ask(kind: 'answered' | 'aborted' | 'unremembered'): Promise<void> {
+    const { tokens, stream, dialogue } = this.#model;
     const question = 1 + this.#below(4);
     const answer = kind === 'aborted' ? 0 : 1 + this.#below(5);
     const ahead = this.#below(5);
     this.done.push(`ask ${question} + ${answer} + ${ahead} ${kind}`);
     await this.#makeTextRoom(question + answer + ahead + 3);
-    const before = this.#model.tokens.length;
-    const closed = this.#open ? this.#put('dialogue', 1) : undefined;
+    await this.#makePositions(1 + question);
+    const before = tokens.length;
+    const closed = stream.positions.inVideo ? this.#put('dialogue', 1) : undefined;
     const { first } = this.#put('dialogue', question);
-    for (let i = 0; i < answer + ahead; i++) this.#put('dialogue', 1);
+    for (let i = 0; i < answer + ahead; i++) {
+      // A long answer passes the range in its middle.
+      await this.#makePositions(1);
+      this.#put('dialogue', 1);
+    }
     if (kind === 'unremembered') {
-      this.#rollback(this.#model.tokens.length - before);
+      this.#rollback(tokens.length - before);
       return;
     }
     if (ahead > 0) this.#rollback(ahead);
+    await this.#makePositions(1);
     this.#put('dialogue', 1);
-    if (closed) this.#model.dialogue.closeFrames(closed);
-    this.#open = false;
-    this.#model.dialogue.addTurn({ first, end: this.#model.tokens.length });
+    if (closed) dialogue.closeFrames(closed);
+    dialogue.addTurn({ first, end: tokens.length });
   }
 
+  /** Room in the ring and in the range for one more frame, with what opens it. */
+  async #makeFrameRoom(): Promise<void> {
+    const opening = this.#model.stream.positions.inVideo ? 0 : 1;
+    if (await this.mirrored.makeRoom()) this.#model.visual = this.mirrored.ring.counts.visual;
+    await this.#makeTextRoom(opening);
+    await this.#makePositions(opening + Math.max(...this.#grid));
+  }
+
+  /** Lets go of the oldest turns until so much text fits, in the ring and, after rebases, in the range. */
   async #makeTextRoom(needed: number): Promise<void> {
-    const { ring } = this.mirrored;
-    while (ring.textRoom < needed) {
-      const ranges = this.#model.dialogue.dropOldest();
+    const { tokens, stream, dialogue } = this.#model;
+    while (Math.min(this.mirrored.ring.textRoom, stream.positions.textRoom) < needed) {
+      const ranges = dialogue.dropOldest();
       expect(ranges.length, `something to let go of for ${needed} tokens`).toBeGreaterThan(0);
       this.done.push('drop a turn');
       for (const { first, end } of ranges) {
         expect(await this.mirrored.dropDialogue(first, end)).toBe(end - first);
-        this.#model.tokens.fill(undefined, first, end);
+        stream.drop(first, end);
+        tokens.fill(undefined, first, end);
       }
     }
   }
 
+  /** Rebases where `count` more positions would pass the range. */
+  async #makePositions(count: number): Promise<void> {
+    const { stream } = this.#model;
+    const before = Array.from(stream.tokens, ([seq, { position }]) => [seq, position] as const);
+    const moves = stream.makeRoom(count);
+    if (moves.length === 0) return;
+    this.done.push('rebase');
+    this.rebases++;
+    await this.mirrored.rebase(moves, (seq) => stream.at(seq));
+    const movedUp = before.filter(([seq, was]) => stream.at(seq).some((now, axis) => now > was[axis]!));
+    expect(movedUp, 'moved up').toEqual([]);
+    this.#compareOrder();
+  }
+
+  /** A rebase before it is due, as far as it goes or less. */
+  async #rebaseEarly(): Promise<void> {
+    const { next } = this.#model.stream.positions;
+    const due = Math.max(1, this.#range - next + 1);
+    await this.#makePositions(due + this.#below(this.#range - due + 1));
+  }
+
+  #changePositions(): void {
+    const { positions } = this.#model.stream;
+    positions.policy = this.#below(3) === 0 ? 'absolute' : 'rebased';
+    this.done.push(`${positions.policy} positions`);
+  }
+
   /** A frame that fails on its way is taken back. */
-  #failedFrame(): void {
-    const { ring, shape } = this.mirrored;
-    if (!this.#open || ring.counts.visual + shape.tokensPerFrame > ring.budget) return;
+  async #failedFrame(): Promise<void> {
+    const { tokens, stream } = this.#model;
+    if (!stream.positions.inVideo) return;
     this.done.push('a frame taken back');
-    this.#put('visual', shape.tokensPerFrame);
-    this.#rollback(shape.tokensPerFrame);
+    await this.#makeFrameRoom();
+    const before = stream.state;
+    const { first, end } = this.#put('visual', this.mirrored.shape.tokensPerFrame);
+    this.mirrored.rollback(end - first);
+    stream.restore(before);
+    tokens.length = first;
+    this.#model.visual -= end - first;
   }
 
   #configure(): void {
@@ -208,37 +284,38 @@ class Life {
 
   async #save(): Promise<void> {
     this.done.push('save');
-    this.#saved = { ring: await this.mirrored.save(), model: this.#model.copy(), open: this.#open };
+    this.#saved = { ring: await this.mirrored.save(), model: this.#model.copy() };
   }
 
   async #restore(): Promise<void> {
     if (!this.#saved) return;
     this.done.push('restore');
-    const { ring, model, open } = this.#saved;
+    const { ring, model } = this.#saved;
     await this.mirrored.restore(ring);
     this.#model = model.copy();
-    this.#open = open;
   }
 
   async #forget(): Promise<void> {
     this.done.push('forget');
     await this.mirrored.reset();
-    this.#model = new Model();
-    this.#open = true;
+    const { policy } = this.#model.stream.positions;
+    this.#model = new Model(this.#range, this.#grid);
+    this.#model.stream.positions.policy = policy;
     this.#put('pinned', 1 + this.#below(3));
+    this.#model.stream.openVideo();
   }
 
   /** Counts, masks and origins: what each head holds is what the model says, and the next query sees all of it. */
   #compare(): void {
-    const { ring, heads } = this.mirrored;
+    const { ring, mirror } = this.mirrored;
     const { tokens, visual } = this.#model;
     const counts = { pinned: this.#model.count('pinned'), visual, dialogue: this.#model.count('dialogue') };
     expect(ring.counts).toEqual(counts);
     expect(visual).toBeLessThanOrEqual(ring.visualCapacity);
     expect(ring.nextSeq).toBe(tokens.length);
     const text = tokens.flatMap((token, seq) => (token && token.region !== 'visual' ? [seq] : []));
-    for (let head = 0; head < heads; head++) {
-      const held = this.mirrored.held(head);
+    for (let head = 0; head < mirror.heads; head++) {
+      const held = mirror.held(head);
       const heldText = held.filter(({ frame }) => frame === TEXT).map(({ seq }) => seq);
       expect(
         heldText.sort((a, b) => a - b),
@@ -250,14 +327,43 @@ class Life {
       expect(held.length - heldText.length, `visual tokens of head ${head}`).toBe(visual);
     }
   }
+
+  /**
+   * Order is kept: text stands behind all that came before it, a patch behind all text before it and no earlier than the
+   * patches before. What opens the stream stands where it always did.
+   */
+  #compareOrder(): void {
+    const { stream } = this.#model;
+    let behindText = 0;
+    let behindAll = 0;
+    let time = 0;
+    const misplaced: [seq: number, position: Position][] = [];
+    for (const [seq, { position, frame }] of stream.tokens) {
+      const isText = frame === undefined;
+      const least = isText ? behindAll : behindText;
+      if (Math.min(...position) < least || position[0] < time) misplaced.push([seq, position]);
+      behindAll = Math.max(behindAll, ...position.map((at) => at + 1));
+      if (isText) behindText = behindAll;
+      time = position[0];
+    }
+    expect(misplaced, 'out of order').toEqual([]);
+    const opening = Array.from({ length: this.#model.count('pinned') }, (_, i) => [i, i, i]);
+    expect(
+      opening.map((_, seq) => stream.at(seq)),
+      'opening',
+    ).toEqual(opening);
+  }
 }
 
-for (const [i, { visualCapacity, ...shape }] of SHAPES.entries()) {
-  const { layers, kvHeads, tokensPerFrame } = shape;
-  it(`${SEQUENCES / 2} random lives, ${layers}x${kvHeads} heads, ${visualCapacity} tokens, ${tokensPerFrame} a frame`, async () => {
-    const mirrored = await MirroredRing.create(await testGpu(), shape, visualCapacity, 7 + i);
+for (const [i, { visualCapacity, ropeSections, ...shape }] of SHAPES.entries()) {
+  const { layers, kvHeads, tokensPerFrame, kvFormat } = shape;
+  it(`${SEQUENCES / 2} random lives, ${layers}x${kvHeads} heads in ${kvFormat}, ${visualCapacity} tokens, ${tokensPerFrame} a frame`, async () => {
+    const rope = { ropeTheta: ROPE_THETA, ropeSections };
+    const mirrored = await MirroredRing.create(await testGpu(), shape, visualCapacity, 7 + i, rope);
     mirrored.eager = false;
+    let lives = 0;
     let steps = 0;
+    let rebases = 0;
     for (let seed = FIRST + i; seed < FIRST + SEQUENCES; seed += SHAPES.length) {
       mirrored.configure({ policy: 'infinipot-v', budget: { tokens: visualCapacity }, pooling: false });
       const life = new Life(mirrored, seed);
@@ -266,9 +372,12 @@ for (const [i, { visualCapacity, ...shape }] of SHAPES.entries()) {
       } catch (cause) {
         throw new Error(`Sequence of seed ${seed}: ${life.done.join(', ')}`, { cause });
       }
+      lives++;
       steps += life.done.length;
+      rebases += life.rebases;
     }
-    console.log(`${steps} operations`);
+    console.log(`${steps} operations, ${rebases} rebases`);
+    expect(rebases).toBeGreaterThan(lives);
     mirrored.dispose();
   }, 600_000);
 }

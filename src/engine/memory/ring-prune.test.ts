@@ -83,14 +83,14 @@ describe('prune', () => {
           const chance = random() % 8;
           if (chance === 0) {
             // A frame that failed on its way: the next one takes its place.
-            ring.rollback(tokensPerFrame);
+            mirrored.rollback(tokensPerFrame);
             await mirrored.makeRoom();
             mirrored.put('visual');
           } else if (chance < 4) {
             const turn = 1 + (random() % 9);
             if (ring.textRoom < turn) await mirrored.dropDialogue(5, ring.nextSeq - 2 * tokensPerFrame);
             if (ring.textRoom >= turn) mirrored.put('dialogue', turn);
-            if (chance === 1 && ring.textRoom >= turn) ring.rollback(1 + (random() % turn));
+            if (chance === 1 && ring.textRoom >= turn) mirrored.rollback(1 + (random() % turn));
           }
         }
         expect(ring.counts.pinned).toBe(5);

@@ -121,7 +121,7 @@ describe('rollback', () => {
       // Seven tokens are taken back and the slots keep saying otherwise until they are reached again.
       mirrored.put('dialogue', 9);
       await mirrored.check();
-      ring.rollback(7);
+      mirrored.rollback(7);
       await mirrored.check();
       if (round % 3 === 0) await mirrored.dropDialogue(2, ring.nextSeq + 100);
       await mirrored.makeRoom();
@@ -129,7 +129,7 @@ describe('rollback', () => {
       mirrored.put('dialogue', 1);
       await mirrored.check();
       mirrored.put('visual');
-      ring.rollback(6);
+      mirrored.rollback(6);
       await mirrored.makeRoom();
       await mirrored.check();
       if (round % 3 === 2) await mirrored.dropDialogue(2, ring.nextSeq);

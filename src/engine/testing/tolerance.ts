@@ -8,6 +8,10 @@ export const TOLERANCE = {
   kernelF16: 1e-2,
   /** Attention over half-precision keys and values. */
   attentionF16Cache: 2e-3,
+  /** A key turned once, to its norm: sines and cosines are exact to 10^-7, as are sums. */
+  turnedKeyF32: 1e-6,
+  /** The same in halves: rounded once, by 2^-11 of a component. */
+  turnedKeyF16: 5e-4,
   /** A key of components up to 1, turned to other positions a few times: angles are exact to 10^-4. */
   rebasedKeysF32: 1e-4,
   /** The same in halves, rounded again at each turn: 2^-11 of components up to 1.4, a few times. */

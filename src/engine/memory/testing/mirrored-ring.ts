@@ -1,30 +1,31 @@
-// A ring with its mirror: puts random tokens into the GPU's ring by the rule the decoder follows, keeps a copy
-// of every slot, row and free list in TypeScript, and checks the GPU's against it after each release.
+// A ring on the GPU with its mirror: puts random tokens into both, has the GPU prune, release, rebase, save and
+// restore, and checks what it made of them against the mirror, which keeps what the oracle keeps.
 
 import { expect } from 'vitest';
+import type { DecoderHyper } from '../../decoder/hyper';
+import type { Position } from '../../decoder/rotary';
 import type { Gpu } from '../../gpu/device';
 import { Ledger } from '../../gpu/ledger';
 import { TEXT } from '../../gpu/step';
+import { TOLERANCE } from '../../testing/tolerance';
 import { pruneTarget } from '../budget';
+import type { Move } from '../positions';
 import { type Region, Ring, type RingState } from '../ring';
-import { EMPTY, planRing, type RingShape, rowWords, SLOT_WORDS } from '../ring-shape';
+import { EMPTY, planRing, type RingShape, SLOT_WORDS } from '../ring-shape';
+import { KeyRotation, planRotation } from '../rotation';
 import { planSnapshot, readRing, savedRingBytes, writeRing } from '../snapshot';
-import { keptTokens, spreadFrames, type Token } from './oracle';
-import { halfValue, RandomRows, rowAsWords, wordsAsRow } from './random-rows';
+import { keptTokens, spreadFrames } from './oracle';
+import { wordsAsRow } from './random-rows';
+import { type MirroredBuffer, type MirrorState, RingMirror } from './ring-mirror';
+import { turnedKey } from './turned-key';
 
-/** A token as the mirror has it. */
-interface Held {
-  readonly slot: number;
-  readonly seq: number;
-  readonly frame: number;
-  readonly patch: number;
-}
+type Rope = Pick<DecoderHyper, 'ropeTheta' | 'ropeSections'>;
 
 /** A saved ring with the mirror's own copy of it. */
 export interface SavedRing {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly state: RingState;
-  readonly mirror: readonly Uint32Array<ArrayBuffer>[];
+  readonly mirror: MirrorState;
   readonly oracle: {
     readonly seed: number;
     readonly pooling: boolean;
@@ -33,60 +34,61 @@ export interface SavedRing {
   };
 }
 
+/** How the keys of a ring are turned, and what turns them. */
+interface Turning {
+  readonly rope: Rope;
+  readonly rotation: KeyRotation;
+}
+
 export class MirroredRing {
   readonly ring: Ring;
-  readonly shape: RingShape;
-  /** Mirrors of ring.slots, ring.free, and each layer's keys and values. */
-  readonly slots: Uint32Array<ArrayBuffer>;
-  readonly free: Uint32Array<ArrayBuffer>;
-  readonly keys: Uint32Array<ArrayBuffer>[];
-  readonly values: Uint32Array<ArrayBuffer>[];
+  readonly mirror: RingMirror;
   readonly #device: GPUDevice;
   readonly #ledger: Ledger;
+  readonly #turning?: Turning;
   readonly #staging: GPUBuffer;
-  readonly #rows: RandomRows;
   /**
-   * False: reads the GPU back only where several outcomes of a prune would be right, and when told to check. Reading
-   * back takes most of the time of a small ring.
+   * False: reads the GPU back only after rebases, where several outcomes of a prune would be right, and when told to
+   * check. Reading back takes most of the time of a small ring.
    */
   eager = true;
   /** Whether tokens were put since the last flush. */
   #written = false;
   #seed = 0;
   #pooling = false;
-  /** Sequence number of the first token of each frame put since the last reset; rolled back ones are put again. */
+  /** Sequence number of the first token of each frame put since the last reset. */
   #frames: number[] = [];
   /** What the oracle of uniform retention goes by. */
   #evenFrames: number[] = [];
 
-  private constructor(gpu: Gpu, ledger: Ledger, ring: Ring, seed: number) {
-    const { shape } = ring;
+  private constructor(gpu: Gpu, ledger: Ledger, ring: Ring, seed: number, turning?: Turning) {
     this.#device = gpu.device;
     this.#ledger = ledger;
-    this.shape = shape;
+    this.#turning = turning;
     this.ring = ring;
-    this.#rows = new RandomRows(seed, shape.headDim);
-    const slots = this.heads * shape.capacity;
-    const words = shape.kvHeads * shape.capacity * rowWords(shape);
-    this.slots = new Uint32Array(slots * SLOT_WORDS);
-    this.free = new Uint32Array(slots);
-    this.keys = Array.from({ length: shape.layers }, () => new Uint32Array(words));
-    this.values = Array.from({ length: shape.layers }, () => new Uint32Array(words));
+    this.mirror = new RingMirror(ring, seed);
     this.#staging = this.#device.createBuffer({
-      size: Math.max(this.slots.byteLength + this.free.byteLength, shape.layers * words * 8),
+      size: this.mirror.buffers.reduce((bytes, [, words]) => bytes + words.byteLength, 0),
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
-    this.#clear();
   }
 
+  /** @param rope of a ring whose tokens are put with positions and rebased; its headDim is a multiple of 8. */
   static async create(
     gpu: Gpu,
     shape: RingShape,
     visualCapacity: number,
     seed: number,
+    rope?: Rope,
   ): Promise<MirroredRing> {
-    const ledger = await Ledger.create(gpu.device, [...planRing(shape), planSnapshot()]);
-    return new MirroredRing(gpu, ledger, await Ring.create(gpu, ledger, shape, visualCapacity), seed);
+    const ledger = await Ledger.create(gpu.device, [
+      ...planRing(shape),
+      ...(rope ? planRotation(shape) : []),
+      planSnapshot(),
+    ]);
+    const ring = await Ring.create(gpu, ledger, shape, visualCapacity);
+    const turning = rope && { rope, rotation: await KeyRotation.create(gpu, ledger, shape, rope) };
+    return new MirroredRing(gpu, ledger, ring, seed, turning);
   }
 
   dispose(): void {
@@ -94,14 +96,8 @@ export class MirroredRing {
     this.#ledger.dispose();
   }
 
-  /** Everything the mirror copies. */
-  get #mirror(): readonly Uint32Array<ArrayBuffer>[] {
-    return [this.slots, this.free, ...this.keys, ...this.values];
-  }
-
-  /** (layer, head) pairs. */
-  get heads(): number {
-    return this.shape.layers * this.shape.kvHeads;
+  get shape(): RingShape {
+    return this.ring.shape;
   }
 
   configure(change: Parameters<Ring['configure']>[0]): void {
@@ -118,32 +114,25 @@ export class MirroredRing {
     if (this.eager) await this.check();
   }
 
-  /** Allocates `tokens` and puts random ones; they reach the GPU before it next works on the ring. */
-  put(region: Region, tokens = this.shape.tokensPerFrame): void {
-    const { kvHeads, capacity, kvFormat } = this.shape;
-    const words = rowWords(this.shape);
-    const { firstSeq, freeHead, frame } = this.ring.allocate(region, tokens);
+  /**
+   * Allocates `tokens` and puts random ones; they reach the GPU before it next works on the ring.
+   * @param positions where they stand; needed if the ring is to be rebased.
+   */
+  put(region: Region, tokens = this.shape.tokensPerFrame, positions?: readonly Position[]): void {
+    const place = this.ring.allocate(region, tokens);
     if (region === 'visual') {
-      this.#dropRolledBack(firstSeq);
-      this.#frames.push(firstSeq);
-      this.#evenFrames.push(frame);
+      this.#frames.push(place.firstSeq);
+      this.#evenFrames.push(place.frame);
     }
-    for (let head = 0; head < this.heads; head++) {
-      const layer = Math.floor(head / kvHeads);
-      for (let t = 0; t < tokens; t++) {
-        const slot = this.free[head * capacity + ((freeHead + t) % capacity)]!;
-        const value = this.#rows.draw(`value ${head}`);
-        const key = this.#rows.draw(`key ${head} ${t}`);
-        const row = (head % kvHeads) * capacity + slot;
-        this.keys[layer]!.set(rowAsWords(key, kvFormat), row * words);
-        this.values[layer]!.set(rowAsWords(value, kvFormat), row * words);
-        const norm = Math.sqrt(value.reduce((sum, bits) => sum + halfValue(bits) ** 2, 0));
-        const [normBits] = new Uint32Array(Float32Array.of(norm).buffer);
-        const at = head * capacity + slot;
-        this.slots.set([firstSeq + t, frame, t, normBits!], at * SLOT_WORDS);
-      }
-    }
+    this.mirror.put(place, tokens, positions);
     this.#written = true;
+  }
+
+  /** Takes back the newest tokens. The next ones put take their slots; until then the slots keep what they hold. */
+  rollback(tokens: number): void {
+    this.ring.rollback(tokens);
+    this.#frames = this.#frames.filter((firstSeq) => firstSeq < this.ring.nextSeq);
+    this.#evenFrames = this.#evenFrames.filter((frame) => frame < this.#frames.length);
   }
 
   /**
@@ -151,18 +140,17 @@ export class MirroredRing {
    * as it was. Returns whether it pruned.
    */
   async makeRoom(): Promise<boolean> {
-    const { ring, shape, heads } = this;
+    const { ring, mirror, shape } = this;
     if (ring.counts.visual + shape.tokensPerFrame <= ring.budget) {
       expect(ring.makeRoom()).toBe(false);
       return false;
     }
     this.#flush();
-    const before = Array.from({ length: heads }, (_, head) => this.visualTokens(head));
-    const tail = this.#freeTail();
+    const before = Array.from({ length: mirror.heads }, (_, head) => mirror.visualTokens(head));
+    const tail = mirror.freeTail;
     expect(ring.makeRoom()).toBe(true);
     const keep = pruneTarget(ring.budget, shape.tokensPerFrame);
     expect(ring.counts.visual).toBe(keep);
-    this.#dropRolledBack(ring.nextSeq);
     const { tokensPerFrame, gridColumns, layers, kvHeads } = shape;
     this.#evenFrames = spreadFrames(this.#evenFrames, Math.ceil(keep / tokensPerFrame), this.#frames.length);
     const right = before.map((tokens, head) =>
@@ -177,11 +165,11 @@ export class MirroredRing {
       }),
     );
     const sure = right.every((answers) => answers.length === 1);
-    const slots = this.eager || !sure ? (await this.#download()).slots : undefined;
-    for (let head = 0; head < heads; head++) {
+    const slots = this.eager || !sure ? (await this.#read(mirror.buffers.slice(0, 1)))[0] : undefined;
+    for (let head = 0; head < mirror.heads; head++) {
       const answer = slots ? this.#kept(slots, head, right[head]!) : right[head]![0]!;
       const keeping = new Set(answer);
-      this.#release(head, tail, ({ seq, frame }) => frame !== TEXT && !keeping.has(seq));
+      mirror.release(head, tail, ({ seq, frame }) => frame !== TEXT && !keeping.has(seq));
     }
     if (this.eager) await this.check();
     return true;
@@ -189,7 +177,7 @@ export class MirroredRing {
 
   /** The visual tokens that `head` kept on the GPU: one of the right answers. */
   #kept(slots: Uint32Array, head: number, right: readonly number[][]): readonly number[] {
-    const found = this.#held(slots, head).filter(({ frame }) => frame !== TEXT);
+    const found = this.mirror.held(head, slots).filter(({ frame }) => frame !== TEXT);
     const kept = found.map(({ seq }) => seq).sort((a, b) => a - b);
     const answer = right.find((seqs) => seqs.join() === kept.join()) ?? right[0]!;
     expect(kept, `kept by head ${head} at prune ${this.ring.prunes}`).toEqual(answer);
@@ -199,13 +187,67 @@ export class MirroredRing {
   /** Drops dialogue in ring and mirror and checks that they agree. */
   async dropDialogue(firstSeq: number, endSeq: number): Promise<number> {
     this.#flush();
-    const tail = this.#freeTail();
+    const tail = this.mirror.freeTail;
     const dropped = this.ring.dropDialogue(firstSeq, endSeq);
-    for (let head = 0; head < this.heads; head++) {
-      this.#release(head, tail, ({ seq, frame }) => frame === TEXT && seq >= firstSeq && seq < endSeq);
+    for (let head = 0; head < this.mirror.heads; head++) {
+      this.mirror.release(head, tail, ({ seq, frame }) => frame === TEXT && seq >= firstSeq && seq < endSeq);
     }
     if (this.eager) await this.check();
     return dropped;
+  }
+
+  /**
+   * Rebases, and checks every key held: turned by as much as its token moves, in double precision, or the same to
+   * the bit if it does not. All else must be as it was. The mirror goes on with the keys as they were read back, so that
+   * roundings do not add up from one rebase to the next.
+   * @param at where a token stands afterwards, by its sequence number.
+   */
+  async rebase(moves: readonly Move[], at: (seq: number) => Position): Promise<void> {
+    if (!this.#turning) throw new Error('A ring without positions cannot be rebased');
+    const { rotation, rope } = this.#turning;
+    const { ring, mirror } = this;
+    const { layers, kvFormat } = this.shape;
+    this.#flush();
+    rotation.rebase(moves, ring.nextSeq);
+    const found = await this.#read(mirror.buffers);
+    const keys = found.slice(2, 2 + layers);
+    const places: typeof mirror.places = new Map();
+    let worst = 0;
+    for (let head = 0; head < mirror.heads; head++) {
+      for (const { seq, slot } of mirror.held(head)) {
+        const place = mirror.places.get(seq)!;
+        const now = at(seq);
+        places.set(seq, { ...place, now });
+        const by = distance(place.now, now);
+        if (by.every((positions) => positions === 0)) continue;
+        const key = mirror.key(head, slot);
+        const want = turnedKey(wordsAsRow(key, kvFormat), by, rope);
+        const got = mirror.key(head, slot, keys);
+        worst = Math.max(worst, relativeError(wordsAsRow(got, kvFormat), want));
+        key.set(got);
+      }
+    }
+    const { turnedKeyF16, turnedKeyF32 } = TOLERANCE;
+    expect(worst, 'error of a key turned').toBeLessThan(kvFormat === 'f16' ? turnedKeyF16 : turnedKeyF32);
+    expectSame(found, mirror.buffers);
+    mirror.places = places;
+  }
+
+  /** Every key of the mirror is the one that was first put, turned from where that was to where its token stands. */
+  checkPlaces(at: (seq: number) => Position): void {
+    const { rope } = this.#turning!;
+    const { mirror } = this;
+    const { kvFormat } = this.shape;
+    let worst = 0;
+    for (let head = 0; head < mirror.heads; head++) {
+      for (const { seq, slot } of mirror.held(head)) {
+        const { keys, first } = mirror.places.get(seq)!;
+        const want = turnedKey(wordsAsRow(keys[head]!, kvFormat), distance(first, at(seq)), rope);
+        worst = Math.max(worst, relativeError(wordsAsRow(mirror.key(head, slot), kvFormat), want));
+      }
+    }
+    const { rebasedKeysF16, rebasedKeysF32 } = TOLERANCE;
+    expect(worst, 'error of a key').toBeLessThan(kvFormat === 'f16' ? rebasedKeysF16 : rebasedKeysF32);
   }
 
   /**
@@ -215,14 +257,14 @@ export class MirroredRing {
    */
   async check(): Promise<void> {
     this.#flush();
-    const { slots, free } = await this.#download();
-    expect(sameWords(slots, this.slots), 'slots').toBe(true);
-    expect(sameWords(free, this.free), 'free lists').toBe(true);
+    const control = this.mirror.buffers.slice(0, 2);
+    const [slots, free] = (await this.#read(control)) as [Uint32Array, Uint32Array];
+    expectSame([slots, free], control);
     const { capacity } = this.shape;
     const { pinned, visual, dialogue } = this.ring.counts;
     const used = pinned + visual + dialogue;
-    for (let head = 0; head < this.heads; head++) {
-      const held = this.#held(slots, head);
+    for (let head = 0; head < this.mirror.heads; head++) {
+      const held = this.mirror.held(head, slots);
       expect(held.length, 'tokens held').toBe(used);
       expect(new Set(held.map(({ seq }) => seq)).size, 'sequence numbers').toBe(used);
       const places = held.map(({ slot }) => slot);
@@ -242,20 +284,8 @@ export class MirroredRing {
   /** Every byte of keys and values is where it was put. */
   async checkRows(): Promise<void> {
     this.#flush();
-    const { layers } = this.shape;
-    const names = Array.from({ length: layers }, (_, layer) => [
-      `ring.keys.${layer}`,
-      `ring.values.${layer}`,
-    ]);
-    const bytes = this.keys[0]!.byteLength;
-    const rows = await this.#read(names.flat().map((name) => [name, bytes]));
-    for (let layer = 0; layer < layers; layer++) {
-      const [keys, values] = [2 * layer, 2 * layer + 1].map((i) =>
-        rows.subarray((i * bytes) / 4, ((i + 1) * bytes) / 4),
-      );
-      expect(sameWords(keys!, this.keys[layer]!), 'keys').toBe(true);
-      expect(sameWords(values!, this.values[layer]!), 'values').toBe(true);
-    }
+    const rows = this.mirror.buffers.slice(2);
+    expectSame(await this.#read(rows), rows);
   }
 
   /** Reads the ring as saving a session does. */
@@ -264,31 +294,22 @@ export class MirroredRing {
     const { ring, shape } = this;
     const bytes = new Uint8Array(savedRingBytes(shape, ring.scanSlots));
     await readRing(this.#device, this.#ledger, shape, ring.scanSlots, bytes);
-    const mirror = this.#mirror.map((words) => words.slice());
     const oracle = {
       seed: this.#seed,
       pooling: this.#pooling,
       frames: [...this.#frames],
       evenFrames: [...this.#evenFrames],
     };
-    return { bytes, state: ring.state, mirror, oracle };
+    return { bytes, state: ring.state, mirror: this.mirror.state, oracle };
   }
 
-  /** Restores ring and mirror and checks that they agree; slots that were never used are EMPTY, their rows as before. */
+  /** Restores ring and mirror and checks that they agree. */
   async restore({ bytes, state, mirror, oracle }: SavedRing): Promise<void> {
     this.#flush();
     const { ring, shape } = this;
     ring.restore(state);
     await writeRing(this.#device, this.#ledger, shape, ring.scanSlots, bytes);
-    this.#clear();
-    const rows = rowWords(shape);
-    const slotWords = [SLOT_WORDS, 1, ...mirror.slice(2).map(() => rows)];
-    for (const [i, words] of this.#mirror.entries()) {
-      const used = (i === 1 ? shape.capacity : ring.scanSlots) * slotWords[i]!;
-      for (let head = 0; head < words.length; head += shape.capacity * slotWords[i]!) {
-        words.set(mirror[i]!.subarray(head, head + used), head);
-      }
-    }
+    this.mirror.restore(mirror, ring.scanSlots);
     this.#seed = oracle.seed;
     this.#pooling = oracle.pooling;
     this.#frames = [...oracle.frames];
@@ -297,108 +318,53 @@ export class MirroredRing {
     await this.checkRows();
   }
 
-  /** What the mirror says a (layer, head) holds. */
-  held(head: number): Held[] {
-    return this.#held(this.slots, head);
-  }
-
-  /** The visual tokens of a (layer, head), for the oracle. */
-  visualTokens(head: number): Token[] {
-    const { kvHeads, capacity, kvFormat } = this.shape;
-    const words = rowWords(this.shape);
-    const keys = this.keys[Math.floor(head / kvHeads)]!;
-    const norms = new Float32Array(this.slots.buffer);
-    return this.#held(this.slots, head)
-      .filter(({ frame }) => frame !== TEXT)
-      .map(({ slot, seq, frame }) => {
-        const row = ((head % kvHeads) * capacity + slot) * words;
-        const at = (head * capacity + slot) * SLOT_WORDS;
-        const key = wordsAsRow(keys.subarray(row, row + words), kvFormat);
-        return { seq, frame, patch: this.slots[at + 2]!, key, valueNorm: norms[at + 3]! };
-      });
-  }
-
-  /** Tokens that are in use: not EMPTY, and not rolled back. */
-  #held(slots: Uint32Array, head: number): Held[] {
-    const { capacity } = this.shape;
-    const held: Held[] = [];
-    for (let slot = 0; slot < capacity; slot++) {
-      const at = (head * capacity + slot) * SLOT_WORDS;
-      const seq = slots[at]!;
-      if (seq < this.ring.nextSeq) held.push({ slot, seq, frame: slots[at + 1]!, patch: slots[at + 2]! });
-    }
-    return held;
-  }
-
-  #freeTail(): number {
-    return this.ring.nextSeq + this.shape.capacity - this.#held(this.slots, 0).length;
-  }
-
-  /** Frees tokens in slot order, as the kernels do. */
-  #release(head: number, tail: number, leaves: (token: Held) => boolean): void {
-    const { capacity } = this.shape;
-    this.#held(this.slots, head)
-      .filter(leaves)
-      .forEach(({ slot }, i) => {
-        this.slots[(head * capacity + slot) * SLOT_WORDS] = EMPTY;
-        this.free[head * capacity + ((tail + i) % capacity)] = slot;
-      });
-  }
-
-  /** Forgets frames whose sequence numbers were taken back. */
-  #dropRolledBack(nextSeq: number): void {
-    this.#frames = this.#frames.filter((firstSeq) => firstSeq < nextSeq);
-    this.#evenFrames = this.#evenFrames.filter((frame) => frame < this.#frames.length);
-  }
-
   #clear(): void {
     this.#frames = [];
     this.#evenFrames = [];
-    for (let i = 0; i < this.free.length; i++) {
-      this.free[i] = i % this.shape.capacity;
-      this.slots.set([EMPTY, TEXT, 0, 0], i * SLOT_WORDS);
-    }
+    this.mirror.clear();
   }
 
   /** Brings the GPU's slots and rows up to what was put since it last worked on them. */
   #flush(): void {
     if (!this.#written) return;
-    const write = (name: string, words: Uint32Array<ArrayBuffer>) =>
-      this.#device.queue.writeBuffer(this.#ledger.get(name), 0, words);
-    write('ring.slots', this.slots);
-    this.keys.forEach((words, layer) => {
-      write(`ring.keys.${layer}`, words);
-    });
-    this.values.forEach((words, layer) => {
-      write(`ring.values.${layer}`, words);
-    });
+    for (const [name, words] of this.mirror.buffers) {
+      if (name !== 'ring.free') this.#device.queue.writeBuffer(this.#ledger.get(name), 0, words);
+    }
     this.#written = false;
   }
 
-  async #download(): Promise<{ slots: Uint32Array; free: Uint32Array }> {
-    const words = await this.#read([
-      ['ring.slots', this.slots.byteLength],
-      ['ring.free', this.free.byteLength],
-    ]);
-    return { slots: words.subarray(0, this.slots.length), free: words.subarray(this.slots.length) };
-  }
-
   /** Reads buffers back one after the other, without creating any. */
-  async #read(parts: readonly (readonly [name: string, bytes: number])[]): Promise<Uint32Array> {
+  async #read(buffers: readonly MirroredBuffer[]): Promise<Uint32Array[]> {
     const encoder = this.#device.createCommandEncoder();
+    const ends: number[] = [];
     let total = 0;
-    for (const [name, bytes] of parts) {
-      encoder.copyBufferToBuffer(this.#ledger.get(name), 0, this.#staging, total, bytes);
-      total += bytes;
+    for (const [name, { byteLength }] of buffers) {
+      encoder.copyBufferToBuffer(this.#ledger.get(name), 0, this.#staging, total, byteLength);
+      total += byteLength;
+      ends.push(total / 4);
     }
     this.#device.queue.submit([encoder.finish()]);
     await this.#staging.mapAsync(GPUMapMode.READ, 0, total);
     const words = new Uint32Array(this.#staging.getMappedRange(0, total).slice(0));
     this.#staging.unmap();
-    return words;
+    return ends.map((end, i) => words.subarray(ends[i - 1] ?? 0, end));
   }
 }
 
-function sameWords(a: Uint32Array, b: Uint32Array): boolean {
-  return Buffer.compare(Buffer.from(a.buffer, a.byteOffset, a.byteLength), Buffer.from(b.buffer)) === 0;
+function expectSame(found: readonly Uint32Array[], buffers: readonly MirroredBuffer[]): void {
+  buffers.forEach(([name, words], i) => {
+    const { buffer, byteOffset, byteLength } = found[i]!;
+    const same = Buffer.compare(Buffer.from(buffer, byteOffset, byteLength), Buffer.from(words.buffer)) === 0;
+    expect(same, `${name} as mirrored`).toBe(true);
+  });
+}
+
+function distance(from: Position, to: Position): Position {
+  return [to[0] - from[0], to[1] - from[1], to[2] - from[2]];
+}
+
+/** The largest difference between two keys, relative to the norm of the second. */
+function relativeError(key: Float64Array, want: Float64Array): number {
+  const differences = key.map((value, i) => Math.abs(value - want[i]!));
+  return Math.max(...differences) / (Math.hypot(...want) || 1);
 }

@@ -11,11 +11,12 @@ export function randomWords(seed: number): () => number {
   };
 }
 
-/** The value of a half that is 0 or normal. */
+/** The value of a half that is finite. */
 export function halfValue(bits: number): number {
   const exponent = (bits >> 10) & 31;
-  if (exponent === 0) return 0;
-  return (bits & 0x8000 ? -1 : 1) * 2 ** (exponent - 15) * (1 + (bits & 1023) / 1024);
+  const sign = bits & 0x8000 ? -1 : 1;
+  const fraction = (bits & 1023) / 1024;
+  return exponent === 0 ? sign * 2 ** -14 * fraction : sign * 2 ** (exponent - 15) * (1 + fraction);
 }
 
 /** A source of rows: one in four repeats an earlier row drawn under the same `like`, one in thirty-two is zero. */

@@ -2,7 +2,7 @@
 // says. The judge of what the kernel does to keys.
 
 import type { Position } from '../../decoder/rotary';
-import { type Move, Positions } from '../positions';
+import { type Move, Positions, type PositionsState } from '../positions';
 
 export interface TrackedToken {
   position: Position;
@@ -10,11 +10,19 @@ export interface TrackedToken {
   readonly frame?: number;
 }
 
+/** All that a stream is, but for its range and grid. */
+export interface TrackedState {
+  readonly positions: PositionsState;
+  readonly tokens: readonly (readonly [seq: number, token: Readonly<TrackedToken>])[];
+  readonly seq: number;
+  readonly frames: number;
+}
+
 export class TrackedStream {
   readonly positions: Positions;
   readonly grid: readonly [rows: number, columns: number];
   /** By sequence number. */
-  readonly tokens = new Map<number, TrackedToken>();
+  tokens = new Map<number, TrackedToken>();
   seq = 0;
   frames = 0;
 
@@ -23,14 +31,36 @@ export class TrackedStream {
     this.grid = grid;
   }
 
+  get state(): TrackedState {
+    const { positions, seq, frames } = this;
+    return { positions: positions.state, tokens: copied(this.tokens), seq, frames };
+  }
+
+  restore({ positions, tokens, seq, frames }: TrackedState): void {
+    this.positions.restore(positions);
+    this.tokens = new Map(copied(tokens));
+    this.seq = seq;
+    this.frames = frames;
+  }
+
   text(count: number): Position[] {
     return this.#put(this.positions.text(this.seq, count));
   }
 
+  openVideo(): void {
+    this.positions.openVideo(this.seq, ...this.grid);
+  }
+
   /** The next frame, of the open video or a new one. */
   frame(): Position[] {
-    if (!this.positions.inVideo) this.positions.openVideo(this.seq, ...this.grid);
+    if (!this.positions.inVideo) this.openVideo();
     return this.#put(this.positions.frame(this.frames), this.frames++);
+  }
+
+  /** Takes back the newest text. */
+  rollback(count: number): void {
+    for (let i = 0; i < count; i++) this.tokens.delete(--this.seq);
+    this.positions.rollback(this.seq);
   }
 
   drop(first: number, end: number): void {
@@ -69,4 +99,8 @@ export class TrackedStream {
     for (const position of positions) this.tokens.set(this.seq++, { position, frame });
     return positions;
   }
+}
+
+function copied(tokens: Iterable<readonly [number, TrackedToken]>): [seq: number, token: TrackedToken][] {
+  return Array.from(tokens, ([seq, token]) => [seq, { ...token }]);
 }

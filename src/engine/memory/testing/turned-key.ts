@@ -5,7 +5,7 @@ import type { Position } from '../../decoder/rotary';
 
 /** `key` turned by `position`, `[headDim]`. */
 export function turnedKey(
-  key: Float32Array | Float64Array,
+  key: ArrayLike<number>,
   position: Position,
   { ropeTheta, ropeSections }: Pick<DecoderHyper, 'ropeTheta' | 'ropeSections'>,
 ): Float64Array {
