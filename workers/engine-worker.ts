@@ -5,7 +5,7 @@ import type { Budget, PolicyName, Session, WatchResult } from '../src/engine/con
 import { InvalidInputError } from '../src/engine/errors';
 import { blobSource } from '../src/engine/gguf/byte-source';
 import { createSession } from '../src/engine/session';
-import { keptFile } from './kept-files';
+import { keptFiles } from './kept-files';
 import type { AnswerEnd, LoadRequest, LoadStatus, MemoryView } from './protocol';
 import { RateMeter } from './rate-meter';
 
@@ -25,22 +25,12 @@ class EngineHost {
     onFailed: (kind: string, message: string) => void,
   ): Promise<void> {
     this.dispose();
-    const done = { model: [0, 0], mmproj: [0, 0] };
-    const report = () => {
-      const [bytes, total] = [done.model[0]! + done.mmproj[0]!, done.model[1]! + done.mmproj[1]!];
-      onStatus({ stage: 'download', fraction: total > 0 ? (DOWNLOAD_SHARE * bytes) / total : 0 });
-    };
-    const fetching = (file: keyof typeof done) => (bytesDone: number, bytesTotal: number) => {
-      done[file] = [bytesDone, bytesTotal];
-      report();
-    };
-    const [model, mmproj] = await Promise.all([
-      keptFile(request.modelUrl, fetching('model')),
-      keptFile(request.mmprojUrl, fetching('mmproj')),
-    ]);
+    const [model, mmproj] = await keptFiles([request.modelUrl, request.mmprojUrl], (bytes, total) =>
+      onStatus({ stage: 'download', fraction: total > 0 ? (DOWNLOAD_SHARE * bytes) / total : 0 }),
+    );
     this.#session = await createSession({
-      model: blobSource(model, 'model.gguf'),
-      mmproj: blobSource(mmproj, 'mmproj.gguf'),
+      model: blobSource(model!, 'model.gguf'),
+      mmproj: blobSource(mmproj!, 'mmproj.gguf'),
       frame: request.frame,
       trainedPositions: request.trainedPositions,
       memory: {
@@ -105,7 +95,7 @@ class EngineHost {
     this.#loaded.configure(change);
   }
 
-  /** Empties memory and conversation, after ending an answer in progress. */
+  /** Empties memory and conversation; an answer in progress counts as stopped. */
   async forget(): Promise<void> {
     this.stop();
     await this.#session?.forget();
@@ -117,7 +107,7 @@ class EngineHost {
     return Comlink.transfer(snapshot, [snapshot.buffer]);
   }
 
-  /** Replaces memory and conversation by saved ones, once an answer in progress has ended. */
+  /** Replaces memory and conversation by saved ones; an answer in progress ends. */
   async restore(snapshot: Uint8Array<ArrayBuffer>): Promise<void> {
     await this.#loaded.restore(snapshot);
   }

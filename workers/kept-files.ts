@@ -1,6 +1,9 @@
 // The model's files and the demo clip, downloaded once and kept on this device: a later visit asks the server
 // only whether they changed, and works without it. Kept apart from the service worker's precache, which would
 // download them a second time.
+//
+// Files that belong together are replaced together: each version of a file has an entry of its own in the store,
+// and one more entry, written last, names those that are kept.
 import { EngineError } from '../src/engine/errors';
 
 const CACHE = 'ringside-files';
@@ -15,43 +18,44 @@ export class DownloadError extends EngineError {
 /** Called with bytes received so far and their total, as far as the server tells it. */
 export type DownloadProgress = (bytesDone: number, bytesTotal: number) => void;
 
-/**
- * A file of this site, as on the server now, or as kept here when the server cannot be reached. It streams to
- * disk and is read from there; where there is no room to keep it, it is held in memory for this visit.
- * @throws DownloadError naming the file when it is neither reachable nor kept, or arrives incomplete.
- */
-export async function keptFile(url: string, onProgress: DownloadProgress = () => {}): Promise<Blob> {
-  const cache = await openCache();
-  const kept = await cache?.match(url);
-  if (kept && !navigator.onLine) return kept.blob();
-  let response: Response;
-  try {
-    response = await request(url, kept);
-  } catch (error) {
-    if (kept) return kept.blob();
-    throw error;
-  }
-  if (kept && response.status === 304) return kept.blob();
-  if (cache && (await hasRoom(response))) {
-    try {
-      await consume(response, url, onProgress, (counted) => cache.put(url, counted));
-      const stored = await cache.match(url);
-      if (stored) return await stored.blob();
-    } catch (error) {
-      if (error instanceof DownloadError) throw error;
-      // The disk is fuller than it said. What came is lost with it, and the model is to run all the same.
-    }
-    response = await request(url);
-  }
-  return consume(response, url, onProgress, (counted) => counted.blob());
+/** A response, and the name of the store's entry that it is, or was put into. */
+interface Entry {
+  readonly name: string;
+  readonly response: Response;
 }
 
-/** Whether all of these files are kept, so that a visit without a network finds them. */
+/**
+ * Files of this site that belong together: all as on the server now, or all as kept here when one of them cannot
+ * be had. They stream to disk and are read from there; where there is no room to keep them, they are held in
+ * memory for this visit.
+ * @throws DownloadError naming a file that is neither reachable nor kept, or arrives incomplete.
+ */
+export async function keptFiles(
+  urls: readonly string[],
+  onProgress: DownloadProgress = () => {},
+): Promise<Blob[]> {
+  const cache = await openCache();
+  const kept = cache && (await keptEntries(cache, urls));
+  if (kept && !navigator.onLine) return blobsOf(kept);
+  try {
+    return await download(urls, cache, kept, onProgress);
+  } catch (error) {
+    // Looked up again, for a body can be read only once.
+    const still = cache && (await keptEntries(cache, urls));
+    if (still) return blobsOf(still);
+    throw error;
+  }
+}
+
+/** A file that belongs to no other; see {@link keptFiles}. */
+export async function keptFile(url: string): Promise<Blob> {
+  return (await keptFiles([url]))[0]!;
+}
+
+/** Whether these files, fetched together, are kept, so that a visit without a network finds them. */
 export async function areKept(urls: readonly string[]): Promise<boolean> {
   const cache = await openCache();
-  if (!cache) return false;
-  const found = await Promise.all(urls.map((url) => cache.match(url)));
-  return found.every((response) => response !== undefined);
+  return cache !== null && (await keptEntries(cache, urls)) !== null;
 }
 
 /** The store, or none where the browser forbids it (private windows, insecure pages). */
@@ -63,12 +67,96 @@ async function openCache(): Promise<Cache | null> {
   }
 }
 
+/** Name of the entry that lists the entries of these files. */
+const listOf = ([first]: readonly string[]) => `${first}?list`;
+
+/** The entries of these files, or null unless all are there. */
+async function keptEntries(cache: Cache, urls: readonly string[]): Promise<Entry[] | null> {
+  const list = await cache.match(listOf(urls));
+  const names: string[] = list ? await list.json() : [];
+  const responses = await Promise.all(names.map((name) => cache.match(name)));
+  const entries = names.flatMap((name, i) => (responses[i] ? [{ name, response: responses[i] }] : []));
+  return entries.length === urls.length ? entries : null;
+}
+
+function blobsOf(entries: readonly Entry[]): Promise<Blob[]> {
+  return Promise.all(entries.map(({ response }) => response.blob()));
+}
+
+/** Fetches what is not kept, or not as on the server, and keeps it if all of it can be kept. */
+async function download(
+  urls: readonly string[],
+  cache: Cache | null,
+  kept: readonly Entry[] | null,
+  onProgress: DownloadProgress,
+): Promise<Blob[]> {
+  const stop = new AbortController();
+  /** All, or the first that fails; the others end with it. */
+  const together = async <T>(running: readonly Promise<T>[]): Promise<T[]> => {
+    try {
+      return await Promise.all(running);
+    } catch (error) {
+      stop.abort();
+      await Promise.allSettled(running);
+      throw error;
+    }
+  };
+  const asked = (url: string, response?: Response) => request(url, stop.signal, response);
+  const bytes = urls.map(() => ({ done: 0, total: 0 }));
+  const sum = (of: 'done' | 'total') => bytes.reduce((all, file) => all + file[of], 0);
+
+  const responses = await together(urls.map((url, i) => asked(url, kept?.[i]?.response)));
+  if (kept && responses.every(({ status }) => status === 304)) return blobsOf(kept);
+  const store = cache && (await hasRoom(responses)) ? cache : null;
+  const receive = async (url: string, i: number): Promise<{ blob: Blob; name?: string }> => {
+    let response = responses[i]!;
+    const before = kept?.[i];
+    if (before && response.status === 304) return { name: before.name, blob: await before.response.blob() };
+    const counted: DownloadProgress = (done, total) => {
+      bytes[i] = { done, total };
+      onProgress(sum('done'), sum('total'));
+    };
+    if (store) {
+      const name = `${url}?${crypto.randomUUID()}`;
+      try {
+        await consume(response, url, counted, (body) => store.put(name, body));
+        const stored = await store.match(name);
+        if (stored) return { name, blob: await stored.blob() };
+      } catch (error) {
+        if (error instanceof DownloadError) throw error;
+        // The disk is fuller than it said. What came is lost with it, and the model is to run all the same.
+      }
+      response = await asked(url);
+    }
+    return { blob: await consume(response, url, counted, (body) => body.blob()) };
+  };
+  try {
+    const files = await together(urls.map(receive));
+    const names = files.map(({ name }) => name);
+    if (names.every((name) => name !== undefined)) {
+      await cache?.put(listOf(urls), new Response(JSON.stringify(names)));
+    }
+    return files.map(({ blob }) => blob);
+  } finally {
+    if (cache) await sweep(cache, urls);
+  }
+}
+
+/** Deletes the entries of these files that their list does not name: earlier versions, and downloads that failed. */
+async function sweep(cache: Cache, urls: readonly string[]): Promise<void> {
+  const kept = await keptEntries(cache, urls);
+  const named = kept ? [listOf(urls), ...kept.map(({ name }) => name)] : [];
+  for (const { url } of await cache.keys()) {
+    if (urls.includes(url.split('?')[0]!) && !named.includes(url)) await cache.delete(url);
+  }
+}
+
 /** Asks for the file, or whether it differs from the one kept. @throws DownloadError unless there is an answer to use. */
-async function request(url: string, kept?: Response): Promise<Response> {
+async function request(url: string, signal: AbortSignal, kept?: Response): Promise<Response> {
   let response: Response;
   try {
     // With validators of our own the browser's cache keeps out, so a large model is not stored twice.
-    response = await fetch(url, { cache: 'no-store', headers: kept ? validators(kept) : {} });
+    response = await fetch(url, { cache: 'no-store', headers: kept ? validators(kept) : {}, signal });
   } catch (cause) {
     throw new DownloadError(`${nameOf(url)} could not be downloaded. Check the connection and try again.`, {
       cause,
@@ -89,9 +177,10 @@ function validators({ headers }: Response): Record<string, string> {
 }
 
 /** Whether the browser allows this site so much more, as far as it and the server tell. */
-async function hasRoom(response: Response): Promise<boolean> {
+async function hasRoom(responses: readonly Response[]): Promise<boolean> {
   const { quota, usage } = (await navigator.storage?.estimate?.().catch(() => null)) ?? {};
-  return quota === undefined || Number(response.headers.get('content-length') ?? 0) <= quota - (usage ?? 0);
+  const lengths = responses.map(({ ok, headers }) => (ok ? Number(headers.get('content-length') ?? 0) : 0));
+  return quota === undefined || lengths.reduce((sum, length) => sum + length, 0) <= quota - (usage ?? 0);
 }
 
 /**

@@ -74,9 +74,10 @@ export class EngineControl extends Store<EngineState> {
       this.#client = client;
       const { policy, budgetFrames, capacityFrames } = this.get();
       const fileUrl = (name: string) => new URL(name, this.#folder!.url).href;
+      const [modelUrl, mmprojUrl] = [fileUrl('model.gguf'), fileUrl('mmproj.gguf')];
       await client.load({
-        modelUrl: fileUrl('model.gguf'),
-        mmprojUrl: fileUrl('mmproj.gguf'),
+        modelUrl,
+        mmprojUrl,
         frame: { width: card.frameWidth, height: card.frameHeight },
         policy,
         budgetTokens: tokensOfFrames(budgetFrames, card),
@@ -85,7 +86,7 @@ export class EngineControl extends Store<EngineState> {
       });
       // With the clip at hand, nothing is requested from the network once the page is ready.
       await this.#demoClip.catch(() => null);
-      const kept = await areKept(['card.json', 'model.gguf', 'mmproj.gguf'].map(fileUrl));
+      const kept = (await areKept([fileUrl('card.json')])) && (await areKept([modelUrl, mmprojUrl]));
       if (load !== this.#loads) return;
       this.set({ phase: 'ready', stage: 'ready', fraction: 1, client, kept });
       // Chosen while loading.

@@ -1,36 +1,26 @@
 // Frame input from VideoFrames, in a real Chromium on its software adapter; see testing/video-frame-page.ts.
 
 import { existsSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { chromium } from '@playwright/test';
-import { createServer } from 'vite';
 import { expect, it } from 'vitest';
 import { launchOptions } from '../../../e2e/chromium';
+import { serveModules } from '../../../e2e/modules';
 import type { Outcome } from './testing/video-frame-page';
 
 const PAGE = '/src/engine/vision/testing/video-frame-page.ts';
 const executablePath = launchOptions.executablePath ?? chromium.executablePath();
 
 async function runPage(): Promise<Outcome> {
-  const server = await createServer({
-    configFile: false,
-    root: join(import.meta.dirname, '../../..'),
-    logLevel: 'error',
-    optimizeDeps: { noDiscovery: true, include: ['wesl/core'] },
-    server: { port: 0, hmr: false, watch: null },
-  });
-  await server.listen();
+  const modules = await serveModules();
   const browser = await chromium.launch(launchOptions);
   try {
-    const { port } = server.httpServer!.address() as AddressInfo;
     const page = await browser.newPage();
-    await page.goto(`http://localhost:${port}/package.json`);
+    await page.goto(`${modules.url}package.json`);
     // As text, because the test runner rewrites an `import` in code.
     return await page.evaluate<Outcome>(`import('${PAGE}').then((page) => page.compareVideoFrames())`);
   } finally {
     await browser.close();
-    await server.close();
+    await modules.close();
   }
 }
 
