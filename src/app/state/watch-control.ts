@@ -37,6 +37,17 @@ export interface WatchState {
 /** A rate to sample at until the model's card tells its own. */
 const DEFAULT_FRAMES_PER_SECOND = 2;
 
+/** Nothing on view, nothing in memory. */
+const NOTHING = {
+  request: null,
+  phase: 'idle',
+  name: '',
+  stream: null,
+  positionMs: 0,
+  durationMs: null,
+  seen: false,
+} as const;
+
 /** The page's watching. */
 export class WatchControl extends Store<WatchState> {
   /** Where frames of files are drawn while they are watched. */
@@ -55,16 +66,7 @@ export class WatchControl extends Store<WatchState> {
   #newestMs = 0;
 
   constructor(engine: EngineControl, problems: Problems, onFreshStart: (name: string) => void) {
-    super({
-      request: null,
-      opening: null,
-      phase: 'idle',
-      name: '',
-      stream: null,
-      positionMs: 0,
-      durationMs: null,
-      seen: false,
-    });
+    super({ ...NOTHING, opening: null });
     this.#engine = engine;
     this.#problems = problems;
     this.#onFreshStart = onFreshStart;
@@ -123,10 +125,10 @@ export class WatchControl extends Store<WatchState> {
     this.set({ opening: null, phase: this.get().request ? 'ended' : 'idle', stream: null });
   }
 
-  /** Empties memory; a live source goes on filling it. */
+  /** Empties memory; a source under way goes on filling it, one that has ended goes from view. */
   async forget(): Promise<void> {
     this.#forgotten++;
-    this.set({ seen: false });
+    this.set(this.#source ? { seen: false } : NOTHING);
     this.#problems.clear('memory');
     try {
       await this.#engine.get().client?.forget();
