@@ -1,4 +1,4 @@
-"""Asks Toybox about a video file: `python answer.py VISION DECODER CLIP [QUESTION ...]`.
+"""Asks Toybox about a video file: `python answer.py MODEL CLIP [QUESTION ...]`.
 
 With a .json of the clip's name beside it and no question, asks what stands there and scores it.
 """
@@ -11,15 +11,60 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bank import encode
-from checkpoint import load_decoder, load_vision
-from model import TOKENS_PER_PAIR
-from streams import Layout, collate
+from attention import attention
+from batches import pad
+from checkpoint import load_pair
+from streams import Layout
 from tokenizer import Text
 from world import FRAMES_PER_SECOND, SIZE
 
 LONGEST_ANSWER = 40  # tokens
 LONGEST_CLIP = 120  # seconds
+ENCODED_AT_ONCE = 256  # pairs
+
+
+@torch.no_grad()
+def encode(vision, frames: np.ndarray) -> torch.Tensor:
+    """uint8 [pairs, 2, 112, 112, 3] -> float [pairs, 16, width], on the encoder's device."""
+    device = next(vision.parameters()).device
+    return torch.cat([vision(part.to(device)) for part in torch.from_numpy(np.array(frames)).split(ENCODED_AT_ONCE)])
+
+
+def watch(text: Text, seconds: int) -> Layout:
+    """The prompt up to its last frame."""
+    layout = Layout()
+    layout.text([*text.open_user, *text.open_vision])
+    layout.frames(0, seconds)
+    return layout
+
+
+@torch.no_grad()
+def hidden_states(decoder, layout: Layout, features: torch.Tensor) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+    """One layout run through the decoder: hidden states [length, width], and its branches and targets."""
+    row, device = layout.row(), features.device
+    ids, positions, branch = (torch.from_numpy(pad([row])[name]).to(device) for name in ("ids", "positions", "branch"))
+    x = decoder.embed_tokens(ids.long().clamp(min=0))
+    x[0, torch.from_numpy(row.visual).to(device)] = features[row.second[row.visual], row.cell[row.visual]]
+    return decoder(x, positions, attention(branch))[0][0], row.branch, row.targets
+
+
+def answers(decoder, text: Text, features: torch.Tensor, prefix, questions: list[str], opening: list[int]) -> list[str]:
+    """Greedy answers, each as if it were the only question after `prefix`: a function that lays out a new prefix."""
+    said, open_ones = [[] for _ in questions], list(range(len(questions)))
+    while open_ones and max(map(len, said)) < LONGEST_ANSWER:
+        layout = prefix()
+        for number, index in enumerate(open_ones, 1):
+            at = layout.next
+            layout.text([*opening, *text.encode(questions[index]), *text.open_answer, *said[index]], number)
+            layout.next = at
+        hidden, branch, _ = hidden_states(decoder, layout, features)
+        last = [int(np.flatnonzero(branch == number)[-1]) for number in range(1, len(open_ones) + 1)]
+        tokens = decoder.logits(hidden[last]).argmax(-1).tolist()
+        for index, token in zip(open_ones, tokens):
+            if token != text.im_end:
+                said[index].append(token)
+        open_ones = [index for index, token in zip(open_ones, tokens) if token != text.im_end]
+    return [text.tokenizer.decode(s) for s in said]
 
 
 def load_video(path: Path) -> np.ndarray:
@@ -32,38 +77,19 @@ def load_video(path: Path) -> np.ndarray:
     return frames[:len(frames) // 2 * 2].reshape(-1, 2, SIZE, SIZE, 3)
 
 
-@torch.no_grad()
-def answer(decoder, text: Text, features: torch.Tensor, question: str) -> str:
-    """Greedy answer to one question after a clip; features [seconds, 16, 192]."""
-    said, seconds = [], len(features)
-    while len(said) < LONGEST_ANSWER:
-        layout = Layout(features)
-        layout.text([*text.open_user, *text.open_vision])
-        layout.frames(0, seconds, np.ones((seconds, TOKENS_PER_PAIR), bool))
-        layout.text([text.vision_end, *text.encode(question), *text.open_answer, *said])
-        ids, visual, positions, attend, _, _ = collate([layout.row])
-        x = decoder.embed_tokens(ids.clamp(min=0)).masked_scatter((ids == -1)[..., None], visual)
-        token = decoder.logits(decoder(x, positions, attend)[0][0, -1]).argmax().item()
-        if token == text.im_end:
-            break
-        said.append(token)
-    return text.tokenizer.decode(said)
-
-
-def main(vision: Path, decoder_path: Path, clip: Path, asked: list[str]) -> None:
+def main(model: Path, clip: Path, asked: list[str]) -> None:
     torch.set_num_threads(1)
-    decoder, text = load_decoder(decoder_path), Text()
-    features = encode(load_vision(vision), load_video(clip)).float()
+    (_, vision, decoder), text = load_pair(model), Text()
+    features = encode(vision, load_video(clip))
     listed = json.loads(clip.with_suffix(".json").read_text())["questions"] if not asked else [
         {"question": q, "accepted": []} for q in asked]
-    right = 0
-    for q in listed:
-        said = answer(decoder, text, features, q["question"])
-        right += said in q["accepted"]
-        print(f"{'ok ' if said in q['accepted'] else '   '} {q['question']} {said}")
+    said = answers(decoder, text, features, lambda: watch(text, len(features)), [q["question"] for q in listed], [text.vision_end])
+    right = [a in q["accepted"] for a, q in zip(said, listed)]
+    for q, a, r in zip(listed, said, right):
+        print(f"{'ok ' if r else '   '} {q['question']} {a}")
     if not asked:
-        print(f"{right} of {len(listed)}")
+        print(f"{sum(right)} of {len(listed)}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

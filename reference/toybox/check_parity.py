@@ -1,4 +1,4 @@
-"""Proves that the training network equals transformers' Qwen2VL: `python check_parity.py VISION DECODER`.
+"""Proves that the training network equals transformers' Qwen2VL: `python check_parity.py MODEL`.
 
 A dialogue with frames in two turns: logits against the model, positions against get_rope_index.
 Text after a video starts at the largest position + 1, as in the Qwen2-VL paper. transformers 5.23
@@ -14,36 +14,35 @@ import torch
 from transformers import Qwen2VLForConditionalGeneration
 
 import world
-from checkpoint import load_decoder, load_vision
+from attention import Branching
+from checkpoint import load_pair
 from model import GRID, hf_config, hf_state_dict, patchify
-from streams import Branching, Layout
+from streams import Layout
 from tokenizer import Text
 
 
 @torch.no_grad()
-def main(vision_path: Path, decoder_path: Path) -> None:
-    vision, decoder, text = load_vision(vision_path), load_decoder(decoder_path), Text()
-    reference = Qwen2VLForConditionalGeneration(hf_config(text.special)).eval()
+def main(model: Path) -> None:
+    (sizes, vision, decoder), text = load_pair(model), Text()
+    reference = Qwen2VLForConditionalGeneration(hf_config(text.special, sizes)).eval()
     missing, extra = reference.load_state_dict(hf_state_dict(vision, decoder), strict=False)
     assert set(missing) <= {"lm_head.weight"} and not extra, (missing, extra)
     reference.tie_weights()
     frames = torch.from_numpy(np.concatenate([world.draw_scene((2, 0, i)).frames for i in range(3)]))
     seconds, cut = len(frames), 2
-    features = vision(frames)
-    layout, keep = Layout(features), np.ones((seconds, 16), bool)
+    features, layout = vision(frames), Layout()
     layout.text([*text.open_user, *text.open_vision])
-    layout.frames(0, cut, keep)
-    layout.text([text.vision_end, *text.encode("What do you see?"), *text.open_answer, *text.encode("I see a red star."),
-                 *text.next_turn, *text.open_vision])
-    layout.frames(cut, seconds, keep)
+    layout.frames(0, cut)
+    layout.turn([text.vision_end], "What do you see?", "I see a red star.", text, False)
+    layout.text([*text.next_turn, *text.open_vision])
+    layout.frames(cut, seconds)
     layout.text([text.vision_end, *text.encode("Where is the star?"), *text.open_answer])
-    ids = torch.tensor(layout.row.ids)
+    row = layout.row()
+    ids, positions = torch.from_numpy(row.ids).long(), torch.from_numpy(row.positions).long()
     pad = text.special["<|video_pad|>"]
     hidden = decoder.embed_tokens(ids.clamp(min=0))
     hidden[ids == -1] = features.flatten(0, 1)
-    positions = torch.tensor(layout.row.positions)
-    attend = Branching([layout.row.branch], len(ids))
-    own = decoder.logits(decoder(hidden[None], positions[None], attend)[0])[0]
+    own = decoder.logits(decoder(hidden[None], positions[None], Branching([row.branch.tolist()]))[0])[0]
     full = torch.where(ids == -1, pad, ids)[None]
     grids = torch.tensor([[cut, 2 * GRID, 2 * GRID], [seconds - cut, 2 * GRID, 2 * GRID]])
     kinds = (full == pad).long() * 2
@@ -56,4 +55,4 @@ def main(vision_path: Path, decoder_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]))

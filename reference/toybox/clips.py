@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 import world
-from bank import HELD_OUT_SEED, STREAM_SEED
 from checkpoint import HERE
 from questions import PAST, PRESENT, ask_type
+from scenes import HELD_OUT_SEED, STREAM_SEED
 from timeline import Timeline, moments
 from world import DIRECTIONS, FRAMES_PER_SECOND, SIZE, Thing
 

@@ -1,30 +1,28 @@
-"""Exports the trained Toybox as the GGUF pair that ships, in F16.
+"""Exports a trained Toybox as a GGUF pair in F16: `python export.py MODEL.pt [FOLDER]`.
 
-`python export.py VISION DECODER` writes public/models/toybox/model.gguf and mmproj.gguf.
+Writes model.gguf and mmproj.gguf into FOLDER, by default where the shipped pair lies.
 """
 
 import sys
 from pathlib import Path
 
-from checkpoint import HERE, load_decoder, load_vision
+from checkpoint import HERE, SHIPPED, load_pair
 from model import IMAGE_MEAN, IMAGE_STD, hf_config, hf_state_dict
 from tokenizer import CHAT_TEMPLATE, Text
 
-sys.path.insert(0, str(HERE.parent))
-from qwen2vl_gguf import write_gguf_pair  # noqa: E402
 
-SHIPPED = HERE.parents[1] / "public" / "models" / "toybox"
-
-
-def main(vision: Path, decoder: Path) -> None:
-    SHIPPED.mkdir(parents=True, exist_ok=True)
+def export(model: Path, folder: Path) -> None:
+    """Raises ImportError where the gguf package is missing."""
+    from qwen2vl_gguf import write_gguf_pair
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes, vision, decoder = load_pair(model)
     write_gguf_pair(
-        hf_config(Text().special), hf_state_dict(load_vision(vision), load_decoder(decoder)),
-        HERE / "tokenizer.json", CHAT_TEMPLATE, [IMAGE_MEAN] * 3, [IMAGE_STD] * 3,
-        SHIPPED / "model.gguf", SHIPPED / "mmproj.gguf", model_type="F16", name="Toybox")
-    for path in SHIPPED.glob("*.gguf"):
-        print(path.name, path.stat().st_size)
+        hf_config(Text().special, sizes), hf_state_dict(vision, decoder), HERE / "tokenizer.json", CHAT_TEMPLATE,
+        [IMAGE_MEAN] * 3, [IMAGE_STD] * 3, folder / "model.gguf", folder / "mmproj.gguf", model_type="F16", name="Toybox")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    folder = Path(sys.argv[2]) if len(sys.argv) > 2 else SHIPPED.parent
+    export(Path(sys.argv[1]), folder)
+    for path in folder.glob("*.gguf"):
+        print(path.name, path.stat().st_size)

@@ -1,9 +1,11 @@
-"""The Toybox network: Qwen2-VL at 3.8 M parameters, as plain PyTorch for training.
+"""The Toybox network: a small Qwen2-VL, as plain PyTorch for training.
 
 Same arithmetic and the same parameter names as transformers' `Qwen2VLModel` (`visual.*`,
-`language_model.*`), without its generality, so that it trains quickly on two cores.
-`check_parity.py` proves the equality; `hf_config` and `hf_state_dict` make the bridge.
+`language_model.*`), without its generality, so that it trains quickly. `check_parity.py` proves
+the equality; `hf_config` and `hf_state_dict` make the bridge.
 """
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -15,14 +17,27 @@ IMAGE_MEAN, IMAGE_STD = 0.5, 0.25
 TOKENS_PER_PAIR = 16  # one temporal patch: 8x8 patches merged 2x2
 GRID = 4
 
-VISION = dict(depth=4, embed_dim=128, num_heads=4, hidden_size=192, mlp_ratio=4, patch_size=14,
-              spatial_merge_size=2, temporal_patch_size=2, in_channels=3, hidden_act="quick_gelu")
-TEXT = dict(vocab_size=VOCABULARY, hidden_size=192, intermediate_size=512, num_hidden_layers=6,
-            num_attention_heads=6, num_key_value_heads=2, rms_norm_eps=1e-6, hidden_act="silu",
-            max_position_embeddings=4096, tie_word_embeddings=True)
-ROPE_THETA = 1000.0
-ROPE_SECTIONS = [8, 4, 4]
-HEAD_DIM = 32
+MAX_POSITIONS = 4096
+NORM_EPS = 1e-6
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What may differ between Toybox models; the defaults are those of the one that ships."""
+    vision_width: int = 128
+    vision_depth: int = 4
+    vision_heads: int = 4
+    width: int = 192
+    layers: int = 6
+    heads: int = 6
+    kv_heads: int = 2
+    ffn: int = 512
+    theta: float = 1000.0
+    sections: tuple = (8, 4, 4)  # rotary pairs for time, row, column: together half a head
+
+    @property
+    def head_dim(self) -> int:
+        return self.width // self.heads
 
 
 def patchify(frames: torch.Tensor) -> torch.Tensor:
@@ -89,14 +104,15 @@ class Merger(nn.Module):
 class Vision(nn.Module):
     """Frame pairs -> visual tokens."""
 
-    def __init__(self):
+    def __init__(self, sizes: Sizes):
         super().__init__()
-        width, heads = VISION["embed_dim"], VISION["num_heads"]
+        width, heads = sizes.vision_width, sizes.vision_heads
         self.patch_embed = nn.Module()
         self.patch_embed.proj = nn.Conv3d(3, width, (2, 14, 14), (2, 14, 14), bias=False)
-        self.blocks = nn.ModuleList(VisionBlock(width, heads) for _ in range(VISION["depth"]))
-        self.merger = Merger(width, VISION["hidden_size"])
-        frequencies = 10000.0 ** -(torch.arange(0, 16, 2) / 16)
+        self.blocks = nn.ModuleList(VisionBlock(width, heads) for _ in range(sizes.vision_depth))
+        self.merger = Merger(width, sizes.width)
+        turned = width // heads // 2  # half of a head's pairs turn with the row, half with the column
+        frequencies = 10000.0 ** -(torch.arange(0, turned, 2) / turned)
         group, inner = torch.arange(64) // 4, torch.arange(64) % 4
         row, col = group // GRID * 2 + inner // 2, group % GRID * 2 + inner % 2
         angles = torch.cat((row[:, None] * frequencies, col[:, None] * frequencies), 1).repeat(1, 2)
@@ -104,7 +120,7 @@ class Vision(nn.Module):
         self.register_buffer("sin", angles.sin(), persistent=False)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """uint8 [pairs, 2, 112, 112, 3] -> [pairs, 16, 192]."""
+        """uint8 or float [pairs, 2, 112, 112, 3], 0-255 -> [pairs, 16, width]."""
         x = F.linear(patchify(frames), self.patch_embed.proj.weight.flatten(1))
         for block in self.blocks:
             x = block(x, self.cos, self.sin)
@@ -117,30 +133,29 @@ class RmsNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x):
-        return F.rms_norm(x, x.shape[-1:], self.weight, TEXT["rms_norm_eps"])
+        return F.rms_norm(x, x.shape[-1:], self.weight, NORM_EPS)
 
 
 class Attention(nn.Module):
-    def __init__(self):
+    def __init__(self, sizes: Sizes):
         super().__init__()
-        width, self.heads, self.kv_heads = 192, TEXT["num_attention_heads"], TEXT["num_key_value_heads"]
-        self.q_proj = nn.Linear(width, self.heads * HEAD_DIM)
-        self.k_proj = nn.Linear(width, self.kv_heads * HEAD_DIM)
-        self.v_proj = nn.Linear(width, self.kv_heads * HEAD_DIM)
-        self.o_proj = nn.Linear(self.heads * HEAD_DIM, width, bias=False)
+        width, self.heads, self.kv_heads, self.head_dim = sizes.width, sizes.heads, sizes.kv_heads, sizes.head_dim
+        self.q_proj = nn.Linear(width, self.heads * self.head_dim)
+        self.k_proj = nn.Linear(width, self.kv_heads * self.head_dim)
+        self.v_proj = nn.Linear(width, self.kv_heads * self.head_dim)
+        self.o_proj = nn.Linear(self.heads * self.head_dim, width, bias=False)
 
     def forward(self, x, cos, sin, attend):
         batch, length, _ = x.shape
-        q = self.q_proj(x).view(batch, length, self.heads, HEAD_DIM)
-        k = self.k_proj(x).view(batch, length, self.kv_heads, HEAD_DIM)
-        v = self.v_proj(x).view(batch, length, self.kv_heads, HEAD_DIM)
+        q = self.q_proj(x).view(batch, length, self.heads, self.head_dim)
+        k = self.k_proj(x).view(batch, length, self.kv_heads, self.head_dim)
+        v = self.v_proj(x).view(batch, length, self.kv_heads, self.head_dim)
         return self.o_proj(attend(rotate(q, cos, sin), rotate(k, cos, sin), v).flatten(2))
 
 
 class Mlp(nn.Module):
-    def __init__(self):
+    def __init__(self, width: int, inner: int):
         super().__init__()
-        width, inner = TEXT["hidden_size"], TEXT["intermediate_size"]
         self.gate_proj = nn.Linear(width, inner, bias=False)
         self.up_proj = nn.Linear(width, inner, bias=False)
         self.down_proj = nn.Linear(inner, width, bias=False)
@@ -150,10 +165,10 @@ class Mlp(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    def __init__(self):
+    def __init__(self, sizes: Sizes):
         super().__init__()
-        self.input_layernorm, self.post_attention_layernorm = RmsNorm(192), RmsNorm(192)
-        self.self_attn, self.mlp = Attention(), Mlp()
+        self.input_layernorm, self.post_attention_layernorm = RmsNorm(sizes.width), RmsNorm(sizes.width)
+        self.self_attn, self.mlp = Attention(sizes), Mlp(sizes.width, sizes.ffn)
 
     def forward(self, x, cos, sin, attend):
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, attend)
@@ -163,22 +178,23 @@ class DecoderLayer(nn.Module):
 class Decoder(nn.Module):
     """Token embeddings and positions -> hidden states; logits are tied to the embeddings."""
 
-    def __init__(self):
+    def __init__(self, sizes: Sizes):
         super().__init__()
-        self.embed_tokens = nn.Embedding(VOCABULARY, TEXT["hidden_size"])
-        self.layers = nn.ModuleList(DecoderLayer() for _ in range(TEXT["num_hidden_layers"]))
-        self.norm = RmsNorm(192)
-        section = torch.repeat_interleave(torch.arange(3), torch.tensor(ROPE_SECTIONS))
+        self.embed_tokens = nn.Embedding(VOCABULARY, sizes.width)
+        self.layers = nn.ModuleList(DecoderLayer(sizes) for _ in range(sizes.layers))
+        self.norm = RmsNorm(sizes.width)
+        section = torch.repeat_interleave(torch.arange(3), torch.tensor(sizes.sections))
+        pairs = sizes.head_dim // 2
         self.register_buffer("section", section, persistent=False)
-        self.register_buffer("frequencies", ROPE_THETA ** -(torch.arange(16) / 16), persistent=False)
+        self.register_buffer("frequencies", sizes.theta ** -(torch.arange(pairs) / pairs), persistent=False)
 
     def rotary(self, positions: torch.Tensor):
-        """[batch, length, 3] (time, row, column) -> cos, sin [batch, length, 1, 32]."""
+        """[batch, length, 3] (time, row, column) -> cos, sin [batch, length, 1, headDim]."""
         angles = (positions[..., self.section].float() * self.frequencies).repeat(1, 1, 2)[:, :, None]
         return angles.cos(), angles.sin()
 
     def forward(self, x, positions, attend, taps=()):
-        """x [batch, length, 192]; `attend(q, k, v)` on [batch, length, heads, 32] says who sees whom.
+        """x [batch, length, width]; `attend(q, k, v)` on [batch, length, heads, headDim] says who sees whom.
 
         Returns the normed hidden states and the residual stream after each layer in `taps`.
         """
@@ -194,14 +210,19 @@ class Decoder(nn.Module):
         return F.linear(hidden, self.embed_tokens.weight)
 
 
-def hf_config(special: dict):
+def hf_config(special: dict, sizes: Sizes):
     """The transformers configuration of this network; `special` maps special tokens to ids."""
     from transformers import Qwen2VLConfig
-    text = dict(TEXT, rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA,
-                                       "mrope_section": ROPE_SECTIONS},
+    text = dict(vocab_size=VOCABULARY, hidden_size=sizes.width, intermediate_size=sizes.ffn,
+                num_hidden_layers=sizes.layers, num_attention_heads=sizes.heads, num_key_value_heads=sizes.kv_heads,
+                rms_norm_eps=NORM_EPS, hidden_act="silu", max_position_embeddings=MAX_POSITIONS, tie_word_embeddings=True,
+                rope_parameters={"rope_type": "default", "rope_theta": sizes.theta, "mrope_section": list(sizes.sections)},
                 bos_token_id=special["<|endoftext|>"], eos_token_id=special["<|im_end|>"],
                 pad_token_id=special["<|endoftext|>"])
-    return Qwen2VLConfig(text_config=text, vision_config=VISION, tie_word_embeddings=True,
+    vision = dict(depth=sizes.vision_depth, embed_dim=sizes.vision_width, num_heads=sizes.vision_heads,
+                  hidden_size=sizes.width, mlp_ratio=4, patch_size=14, spatial_merge_size=2, temporal_patch_size=2,
+                  in_channels=3, hidden_act="quick_gelu")
+    return Qwen2VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True,
                          image_token_id=special["<|image_pad|>"], video_token_id=special["<|video_pad|>"],
                          vision_start_token_id=special["<|vision_start|>"],
                          vision_end_token_id=special["<|vision_end|>"])

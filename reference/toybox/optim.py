@@ -24,10 +24,25 @@ class Muon:
         self.groups = {}
         for p in matrices:
             self.groups.setdefault((p.shape[0], p[0].numel()), []).append(p)
-        self.momentum = {shape: torch.zeros(len(ps), *shape) for shape, ps in self.groups.items()}
+        self.momentum = {shape: torch.zeros(len(ps), *shape, device=ps[0].device) for shape, ps in self.groups.items()}
         self.others = torch.optim.AdamW(others, lr=other_rate, betas=(0.9, 0.98), weight_decay=0.0)
         self.rate, self.other_rate, self.decay = rate, other_rate, decay
         self.parameters = [*matrices, *others]
+
+    @classmethod
+    def of(cls, matrix, modules, rate: float, other_rate: float) -> "Muon":
+        """For all parameters of some modules; `matrix(name)` says whose matrices are orthogonalised."""
+        named = [(n, p) for module in modules for n, p in module.named_parameters()]
+        chosen = lambda n, p: p.ndim > 1 and matrix(n)
+        return cls([p for n, p in named if chosen(n, p)], [p for n, p in named if not chosen(n, p)], rate, other_rate)
+
+    def state_dict(self) -> dict:
+        return {"momentum": self.momentum, "others": self.others.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        for shape, value in state["momentum"].items():
+            self.momentum[shape].copy_(value)
+        self.others.load_state_dict(state["others"])
 
     @torch.no_grad()
     def step(self, scale: float) -> None:

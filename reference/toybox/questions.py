@@ -5,11 +5,13 @@ at the whole stream, chat types at neither. Answers repeat the name they speak o
 """
 
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import accumulate, permutations
 from random import Random
 
+from outside import outside
 from timeline import Sight, Timeline
-from wording import CHAT, FALLBACK, GIBBERISH, WORDINGS
+from typing_habits import typed
+from wording import UNSEEN_WORDINGS, WORDINGS
 from world import COLOURS, DIGITS, LETTERS, SHAPES, SIZE
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -20,8 +22,9 @@ AGO = ((2, "just now"), (6, "a few seconds ago"), (15, "about ten seconds ago"),
 MARGIN = 5  # pixels from a boundary of the 3x3 grid within which both sides are right
 PRESENT = {"see": 2, "colour": 2.6, "shape": 1.2, "count": 1, "exist1": 1.2, "exist": 1.5, "glyph": 1.5,
            "where": 3.5, "moving": 1.5}
-PAST = {"first": 1, "before": 1.2, "after": 1.2, "earlier1": 0.7, "earlier": 1, "distinct": 1, "order": 1.2,
-        "lastglyph": 0.8, "ago": 1.2}
+PAST = {"first": 1, "before": 2, "after": 2, "earlier1": 0.7, "earlier": 1, "distinct": 1.4, "order": 1.2,
+        "lastglyph": 0.8, "ago": 1.4}
+PRESENT_STEPS, PAST_STEPS = list(accumulate(PRESENT.values())), list(accumulate(PAST.values()))
 
 
 @dataclass
@@ -219,42 +222,37 @@ def past(rng: Random, kind: str, line: Timeline) -> tuple[dict, list[str], int |
     return {"name": name}, [f"I saw the {name} {words}." for words in fitting], line.last_seen[name]
 
 
-def styled(rng: Random, text: str) -> str:
-    """The ways people type: British or American, sloppy case, no question mark."""
-    if rng.random() < 0.5:
-        text = text.replace("colour", "color")
-    if rng.random() < 0.3:
-        text = text[0].lower() + text[1:]
-    if rng.random() < 0.06:
-        text = text.lower()
-    if rng.random() < 0.2:
-        text = text.rstrip("?.!")
-    return text
-
-
-def ask_type(rng: Random, kind: str, line: Timeline, plain: bool = False) -> Question | None:
-    """A question of the given type; `plain` keeps the tidy spelling of the wording."""
-    if kind == "chat":
-        if rng.random() < 0.25:
-            text, answer = rng.choice(GIBBERISH), FALLBACK
-        else:
-            wordings, answer = rng.choice(CHAT)
-            text = rng.choice(wordings)
-        return Question(kind, "chat", text if plain else styled(rng, text), answer, [answer])
-    tense = "present" if kind in PRESENT else "past"
+def draw(rng: Random, kind: str, line: Timeline) -> tuple[str, dict, list[str], int | None] | None:
+    """What a question of this type asks, before it is worded: the key of its wordings, their slots, the
+    accepted answers and `Question.since`; None if the stream does not lend itself."""
     drawn = (present if kind in PRESENT else past)(rng, kind, line)
     if drawn is None:
         return None
-    slots, accepted, since = drawn if tense == "past" else (*drawn, None)
-    text = rng.choice(WORDINGS[slots.pop("kind", kind)]).format(**slots)
-    return Question(kind, tense, text if plain else styled(rng, text), accepted[0], accepted, since)
+    slots, accepted, since = drawn if kind in PAST else (*drawn, None)
+    return slots.pop("kind", kind), slots, accepted, since
 
 
-def ask(rng: Random, line: Timeline, past_share: float, chat_share: float = 0.03, plain: bool = False) -> Question:
+def ask_type(rng: Random, kind: str, line: Timeline, plain: bool = False, unseen: bool = False) -> Question | None:
+    """A question of the given type; `plain` keeps the tidy spelling, `unseen` takes held-out wordings."""
+    if kind == "chat":
+        text, answer = outside(rng, unseen)
+        return Question(kind, "chat", text if plain else typed(rng, text), answer, [answer])
+    if (drawn := draw(rng, kind, line)) is None:
+        return None
+    key, slots, accepted, since = drawn
+    text = rng.choice((UNSEEN_WORDINGS if unseen else WORDINGS)[key]).format(**slots)
+    tense = "present" if kind in PRESENT else "past"
+    return Question(kind, tense, text if plain else typed(rng, text), accepted[0], accepted, since)
+
+
+def ask(rng: Random, line: Timeline, past_share: float, chat_share: float = 0.05) -> Question:
     """A question of a random type that this stream lends itself to."""
     while True:
-        draw = rng.random()
-        types = PAST if draw < past_share else PRESENT
-        kind = "chat" if draw > 1 - chat_share else rng.choices(list(types), list(types.values()))[0]
-        if question := ask_type(rng, kind, line, plain):
+        share = rng.random()
+        if share > 1 - chat_share:
+            kind = "chat"
+        else:
+            types, steps = (PAST, PAST_STEPS) if share < past_share else (PRESENT, PRESENT_STEPS)
+            kind = rng.choices(list(types), cum_weights=steps)[0]
+        if question := ask_type(rng, kind, line):
             return question

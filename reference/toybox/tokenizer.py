@@ -1,6 +1,7 @@
 """The byte-level BPE tokenizer of Toybox: Qwen2's kind, 1,024 tokens, trained on its questions.
 
-`python tokenizer.py` writes tokenizer.json beside this file.
+`python tokenizer.py` writes tokenizer.json beside this file. The one committed is from an earlier set of
+wordings, and stays: weights go with it, and it spells any text.
 """
 
 from functools import lru_cache
@@ -10,9 +11,9 @@ import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from checkpoint import HERE
+from outside import CHAT, FALLBACK, OTHER
 from questions import PAST, PRESENT, ask_type
 from timeline import Timeline, moments
-from wording import CHAT, FALLBACK, GIBBERISH
 from world import DIGITS, LETTERS, compose
 
 MOST_TOKENS = 1024
@@ -44,7 +45,7 @@ def corpus(streams: int = 4000):
                 yield from (question.text, question.answer, question.answer)
     for _ in range(60):
         yield from (text for wordings, answer in CHAT for text in (*wordings, answer))
-        yield from (*GIBBERISH, FALLBACK, "user", "assistant")
+        yield from (*OTHER, FALLBACK, "user", "assistant")
     for glyph in DIGITS + LETTERS:
         yield from [f"I see the letter {glyph}. the letter {glyph} and a"] * 100
 
@@ -79,6 +80,10 @@ class Text:
 
     def encode(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def pieces(self) -> list[str]:
+        """What every token spells, by id."""
+        return [self.tokenizer.decode([i], skip_special_tokens=False) for i in range(self.tokenizer.get_vocab_size())]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 A scene is 1-6 seconds at two frames a second. Objects enter, stay, move or leave; a camera model
 (light, tint, noise, blur, shake, JPEG) makes the frames survive video compression and a camera
 that films a screen. Everything follows from a seed. This file never asks questions.
+
+It draws what is shown and measured, picture by picture with Pillow. Training draws the same world in
+batches (`scenes.py`, `raster.py`, `lens.py`), with a rougher camera.
 """
 
 import io
@@ -190,19 +193,24 @@ def shoot(rng, view: dict, image: Image.Image) -> np.ndarray:
     return np.asarray(Image.open(packed).convert("RGB"))
 
 
-def compose(rng, seconds: int) -> tuple[list, np.ndarray]:
-    """Things that fit together in one scene and a background they stand out from."""
-    ground = backdrop(rng)
+def fit_things(rng, seconds: int, ground: np.ndarray) -> list:
+    """Things that fit together in one scene and stand out from a background of this mean colour."""
     wanted, things = int(rng.choice(4, p=(0.07, 0.45, 0.30, 0.18))), []
     for _ in range(60):
         if len(things) == wanted:
             break
         thing = draw_thing(rng)
-        contrast = thing.glyph or np.linalg.norm(ground.mean((0, 1)) - COLOURS[thing.colour]) > 75
+        contrast = thing.glyph or np.linalg.norm(ground - COLOURS[thing.colour]) > 75
         if (contrast and draw_path(rng, thing, seconds) and not any(collide(thing, other) for other in things)
                 and all(thing.name != other.name for other in things)):
             things.append(thing)
-    return things, ground
+    return things
+
+
+def compose(rng, seconds: int) -> tuple[list, np.ndarray]:
+    """A background and things on it."""
+    ground = backdrop(rng)
+    return fit_things(rng, seconds, ground.mean((0, 1))), ground
 
 
 def paint(rng, things: list, ground: np.ndarray, frames: int, scale: int, rim: bool, shake: float = 0) -> list:
