@@ -138,6 +138,12 @@ describe('rebase', () => {
     expect([time(15), time(24)]).toEqual([4, 13]);
   });
 
+  it('a video that no frame of has come yet adds nothing to the one it joins', () => {
+    const seen: VideoSegment = { kind: 'video', first: 0, start: 0, zero: 4, end: 8, grid: GRID };
+    const opened: VideoSegment = { kind: 'video', first: 24, start: 9, zero: 0, end: 0, grid: GRID };
+    expect(rebase([seen, opened], 100).segments).toEqual([seen]);
+  });
+
   it('does what it can where text alone passes the range', () => {
     const stream = new TrackedStream(40, GRID);
     stream.text(2);

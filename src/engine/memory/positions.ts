@@ -102,6 +102,7 @@ export function rebase(
 
 /** One video of two: seconds already cut from the second lie before those of the first that are left. */
 function join(older: VideoSegment, newer: VideoSegment): VideoSegment {
+  if (newer.end === newer.zero) return older; // no frame of it has come yet
   return { ...older, zero: newer.zero - (older.end - older.zero), end: newer.end };
 }
 
