@@ -48,14 +48,14 @@ def hidden_states(decoder, layout: Layout, features: torch.Tensor) -> tuple[torc
     return decoder(x, positions, attention(branch))[0][0], row.branch, row.targets
 
 
-def answers(decoder, text: Text, features: torch.Tensor, prefix, questions: list[str], opening: list[int]) -> list[str]:
-    """Greedy answers, each as if it were the only question after `prefix`: a function that lays out a new prefix."""
+def answers(decoder, text: Text, features: torch.Tensor, questions: list[str]) -> list[str]:
+    """Greedy answers, each as if it were the only question after a clip; features [seconds, 16, width]."""
     said, open_ones = [[] for _ in questions], list(range(len(questions)))
     while open_ones and max(map(len, said)) < LONGEST_ANSWER:
-        layout = prefix()
+        layout = watch(text, len(features))
         for number, index in enumerate(open_ones, 1):
             at = layout.next
-            layout.text([*opening, *text.encode(questions[index]), *text.open_answer, *said[index]], number)
+            layout.text([text.vision_end, *text.encode(questions[index]), *text.open_answer, *said[index]], number)
             layout.next = at
         hidden, branch, _ = hidden_states(decoder, layout, features)
         last = [int(np.flatnonzero(branch == number)[-1]) for number in range(1, len(open_ones) + 1)]
@@ -83,7 +83,7 @@ def main(model: Path, clip: Path, asked: list[str]) -> None:
     features = encode(vision, load_video(clip))
     listed = json.loads(clip.with_suffix(".json").read_text())["questions"] if not asked else [
         {"question": q, "accepted": []} for q in asked]
-    said = answers(decoder, text, features, lambda: watch(text, len(features)), [q["question"] for q in listed], [text.vision_end])
+    said = answers(decoder, text, features, [q["question"] for q in listed])
     right = [a in q["accepted"] for a, q in zip(said, listed)]
     for q, a, r in zip(listed, said, right):
         print(f"{'ok ' if r else '   '} {q['question']} {a}")

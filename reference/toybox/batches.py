@@ -4,6 +4,7 @@ A batch holds no pixels: it names the pairs its visual tokens come from (`seen`)
 their features. Streams of one batch are of like length; a step of training takes several batches.
 """
 
+import gc
 from dataclasses import dataclass, fields
 from random import Random
 
@@ -81,7 +82,7 @@ def forward(decoder, batch: Batch, features: torch.Tensor, taps=()):
 class Streams(IterableDataset):
     """Endless batches, each worker its own; `progress` 0-1 sets how long streams are."""
 
-    def __init__(self, bank: SceneBank, tokens: int, past_share: float, seed: int, progress):
+    def __init__(self, bank: SceneBank, tokens: int, past_share: float, seed: str, progress):
         self.bank, self.tokens, self.past_share, self.seed, self.progress = bank, tokens, past_share, seed, progress
 
     def __iter__(self):
@@ -102,5 +103,6 @@ class Streams(IterableDataset):
 
 def load(streams: Streams, workers: int):
     """Batches from that many processes; from this one if none."""
+    gc.freeze()  # else each worker's garbage collector would copy the whole bank by touching it
     options = dict(prefetch_factor=2, multiprocessing_context="fork") if workers else {}
     return iter(DataLoader(streams, batch_size=None, num_workers=workers, **options))

@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-PANELS = (("loss", ("loss",)), ("codes right", ("held_shape", "held_colour", "held_glyph", "held_motion", "held_row", "held_column")),
+PANELS = (("loss", ("loss",)),
+          ("codes right", ("held_shape", "held_colour", "held_glyph", "held_motion", "held_row", "held_column")),
           ("present, %", ("present1", "present8", "present16", "present32")), ("past, %", ("past1", "past8", "past16", "past32")),
           ("types, %", ("where", "see", "count", "moving", "before", "after", "distinct", "ago")))
 COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#edae49", "#6f4a8e", "#00798c", "#8d6a9f", "#555555")
@@ -46,8 +47,9 @@ def panel(title: str, lines: dict, starts: list, most: float, top: float) -> lis
     for number, (name, points) in enumerate(lines.items()):
         colour = COLOURS[number % len(COLOURS)]
         path = " ".join(f"{x(m):.1f},{y(v):.1f}" for m, v in points)
+        label = f'{name.removeprefix("held_")} {points[-1][1]:.3g}'
         out += [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>',
-                f'<text x="{WIDTH - 140}" y="{top + TOP + 14 * number + 10}" fill="{colour}">{name.removeprefix("held_")} {points[-1][1]:.3g}</text>']
+                f'<text x="{WIDTH - 140}" y="{top + TOP + 14 * number + 10}" fill="{colour}">{label}</text>']
     return out
 
 
@@ -59,8 +61,9 @@ def draw_curves(logs: list[Path], out: Path) -> None:
     panels = [(title, lines) for title, lines in panels if lines]
     most = max(m for points in series.values() for m, _ in points) or 1
     body = [element for i, (title, lines) in enumerate(panels) for element in panel(title, lines, starts, most, i * HEIGHT)]
-    out.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT * len(panels)}" '
-                   f'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="white"/>\n' + "\n".join(body) + "\n</svg>\n")
+    head = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT * len(panels)}" '
+            'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="white"/>')
+    out.write_text("\n".join([head, *body, "</svg>\n"]))
 
 
 if __name__ == "__main__":

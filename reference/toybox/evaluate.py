@@ -95,7 +95,8 @@ def camera(model: Model, path: Path) -> None:
     print("| condition | present | past |\n|---|---|---|")
     for name, condition in CONDITIONS.items():
         table = ask_clips(model, path, condition)
-        print(f"| {name} | " + " | ".join(percent(sum(table[tense, "all"].values(), [])) for tense in ("present", "past")) + " |", flush=True)
+        cells = [percent(sum(table[tense, "all"].values(), [])) for tense in ("present", "past")]
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
 def free_stream(number: int) -> tuple[Random, np.ndarray, list]:
@@ -116,9 +117,10 @@ def wordings(model: Model, clips: int) -> None:
         for kind in [*PRESENT, *PAST]:
             if drawn := draw(rng, kind, line):
                 key, slots, accepted, _ = drawn
-                one, other, unseen = (w.format(**slots) for w in (*rng.sample(WORDINGS[key], 2), rng.choice(UNSEEN_WORDINGS[key])))
+                chosen = *rng.sample(WORDINGS[key], 2), rng.choice(UNSEEN_WORDINGS[key])
+                one, other, unseen = (wording.format(**slots) for wording in chosen)
                 asked.append((kind, accepted, (one, other, unseen, typed(rng, unseen))))
-        said = answers(model.decoder, text, features, lambda: watch(text, len(features)), [q for *_, ways in asked for q in ways], [text.vision_end])
+        said = answers(model.decoder, text, features, [q for *_, ways in asked for q in ways])
         for index, (kind, accepted, ways) in enumerate(asked):
             own = said[index * len(ways):(index + 1) * len(ways)]
             for key in (kind, "all"):
@@ -132,8 +134,9 @@ def wordings(model: Model, clips: int) -> None:
     features = encode(model.vision, frames)
     for unseen in (False, True):
         asked = [outside(rng, unseen) for _ in range(OUTSIDE_QUESTIONS)]
-        said = answers(model.decoder, text, features, lambda: watch(text, len(features)), [typed(rng, q) for q, _ in asked], [text.vision_end])
-        print(f"outside its world, {'held-out' if unseen else 'trained'} wordings: {percent([a == b for a, (_, b) in zip(said, asked)])}")
+        said = answers(model.decoder, text, features, [typed(rng, q) for q, _ in asked])
+        graceful = percent([a == b for a, (_, b) in zip(said, asked)])
+        print(f"outside its world, {'held-out' if unseen else 'trained'} wordings: {graceful}")
 
 
 def dialogue(model: Model, clips: int) -> None:
@@ -146,8 +149,9 @@ def dialogue(model: Model, clips: int) -> None:
         for kind in [*PRESENT, *PAST]:
             if question := ask_type(rng, kind, Timeline(sights), plain=True):
                 asked[kind] = {"question": question.text, "accepted": question.accepted, "tense": question.tense}
-        for name, cut, turns in (("alone", seconds, 0), ("second, no frame between", seconds, 1), ("third, no frame between", seconds, 2),
-                                 ("after talk in mid-stream", rng.randint(1, seconds - 1), 1)):
+        ways = (("alone", seconds, 0), ("second, no frame between", seconds, 1), ("third, no frame between", seconds, 2),
+                ("after talk in mid-stream", rng.randint(1, seconds - 1), 1))
+        for name, cut, turns in ways:
             layout, shown = Layout(), 0
             layout.text(text.open_user)
             for turn in range(turns):

@@ -1,8 +1,10 @@
 """Exports a trained Toybox as a GGUF pair in F16: `python export.py MODEL.pt [FOLDER]`.
 
-Writes model.gguf and mmproj.gguf into FOLDER, by default where the shipped pair lies.
+Writes model.gguf and mmproj.gguf into FOLDER, by default where the shipped pair lies; elsewhere the shipped
+card.json is laid beside them, which says what size of frames the model takes.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,6 +21,9 @@ def export(model: Path, folder: Path) -> None:
     write_gguf_pair(
         hf_config(Text().special, sizes), hf_state_dict(vision, decoder), HERE / "tokenizer.json", CHAT_TEMPLATE,
         [IMAGE_MEAN] * 3, [IMAGE_STD] * 3, folder / "model.gguf", folder / "mmproj.gguf", model_type="F16", name="Toybox")
+    card = folder / "card.json"
+    if not card.exists():
+        shutil.copy(SHIPPED.with_name(card.name), card)
 
 
 if __name__ == "__main__":

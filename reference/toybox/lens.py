@@ -32,7 +32,7 @@ class Lens:
     vignette: torch.Tensor  # [n]
     noise: torch.Tensor  # [n]: standard deviation
     blur: torch.Tensor  # [n]: 0-1
-    sway: torch.Tensor  # [n, 2, 2]: pixels by which each frame is off
+    shake: torch.Tensor  # [n]: standard deviation of `sway`
     quality: torch.Tensor  # [n]: JPEG's, 1-100
     residual: torch.Tensor  # bool [n]: the second frame is coded as a difference
     seed: torch.Generator
@@ -48,12 +48,17 @@ class Lens:
         return cls(gain=(1 + (uniform(-0.28, 0.22) * rough)[:, None]) * (1 + uniform(-0.07, 0.07, 3) * rough[:, None]),
                    offset=uniform(-16, 16) * rough, slope=uniform(-0.3, 0.3, 2) * lit[:, None], vignette=uniform(0, 0.3) * lit,
                    noise=uniform(0, 9) * rough * chance(0.7), blur=uniform(0, 1) * chance(0.5),
-                   sway=(uniform(0, 1.5) * rough * chance(0.4))[:, None, None] * torch.randn(n, 2, 2, generator=generator, device=device),
+                   shake=uniform(0, 1.5) * rough * chance(0.4),
                    quality=torch.where(clean, uniform(75, 95), uniform(15, 90)), residual=chance(0.5), seed=generator)
 
     def rows(self, index: torch.Tensor) -> "Lens":
-        """The lenses at these places, with a sway of their own."""
+        """The lenses at these places."""
         return Lens(**{name: value if name == "seed" else value[index] for name, value in vars(self).items()})
+
+    def sway(self) -> torch.Tensor:
+        """Pixels by which each frame of each pair is off, anew each time: [n, 2, 2]."""
+        n, device = len(self.shake), self.shake.device
+        return self.shake[:, None, None] * torch.randn(n, 2, 2, generator=self.seed, device=device)
 
 
 def shoot(drawn: torch.Tensor, lens: Lens) -> torch.Tensor:

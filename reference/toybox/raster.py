@@ -76,7 +76,7 @@ class Raster:
     def frames(self, pairs: torch.Tensor, lens: Lens) -> torch.Tensor:
         """Pairs by their numbers [n], seen through one lens each: float [n, 2, 112, 112, 3], 0-255."""
         with torch.autocast(torch.device(self.device).type, enabled=False):
-            return shoot(self.cut(pairs, lens.sway), lens)
+            return shoot(self.cut(pairs, lens.sway()), lens)
 
     def cut(self, pairs: torch.Tensor, sway: torch.Tensor) -> torch.Tensor:
         """As `drawn`, but where a scene starts with a cut, its first frame is the last one of the scene before."""
@@ -105,10 +105,11 @@ class Raster:
         unit = place / (SIZE / 2) - 1
         wide = lambda name: f[name][:, None, None]
         along = unit[..., 0] * wide("angle").cos() + unit[..., 1] * wide("angle").sin()
-        blotched = F.grid_sample(f["blotches"][:, None], unit * (f["blotch_count"] / f["blotches"].shape[-1])[:, None, None, None],
-                                 mode="bicubic", padding_mode="border", align_corners=False)[:, 0]
+        part = wide("blotch_count")[..., None] / f["blotches"].shape[-1]
+        blotched = F.grid_sample(f["blotches"][:, None], unit * part, mode="bicubic", padding_mode="border", align_corners=False)[:, 0]
         striped = (along * wide("stripes")).sin().sign()
-        pattern = torch.stack((torch.zeros_like(along), along, blotched, striped))[f["kind"], torch.arange(len(along), device=self.device)]
+        kinds = torch.stack((torch.zeros_like(along), along, blotched, striped))
+        pattern = kinds[f["kind"], torch.arange(len(along), device=self.device)]
         colour = f["base"][:, :, None, None] + (pattern * wide("amount"))[:, None] * f["gains"][:, :, None, None]
         depth = SIZE / 2 - (place - SIZE / 2).abs().amax(-1)  # pixels from the nearest edge, negative beyond it
         grain = 1 + 0.12 * (depth.floor() * 2.6 + wide("phase")).sin()

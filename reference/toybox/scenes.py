@@ -22,6 +22,7 @@ from world import COLOURS, DIGITS, LETTERS, SHAPES, SIZE
 MOST_SECONDS, MOST_THINGS, BLOTCHES = 6, 3, 12
 GLYPHS = DIGITS + LETTERS
 MASKS = len(SHAPES)  # the masks of shapes come first, then those of glyphs, font by font
+SHARES = (0.06, 0.34, 0.30, 0.30)  # of scenes with none, one, two and three things: more full ones than are shown
 TILT, CROP = math.radians(3), 0.12  # the most a camera is turned, and cut from a side
 CUT_SHARE = 0.15  # of scenes whose first frame is still the last of the scene before
 CHUNK = 500  # scenes a process draws at a time
@@ -94,7 +95,7 @@ def draw_scene(seed: tuple) -> tuple[np.ndarray, list]:
     scene["mask"], scene["path"] = -1, np.nan
     mean = draw_ground(rng, scene)
     draw_frame(rng, scene)
-    things = world.fit_things(rng, seconds, mean)
+    things = world.fit_things(rng, seconds, mean, SHARES)
     for index, thing in enumerate(things):
         draw_looks(rng, scene, index, thing)
         path = seen_from(scene, thing.path)

@@ -112,7 +112,7 @@ class EncoderStage(Stage):
     def __init__(self, *args):
         super().__init__(*args)
         self.codes, self.count = None, 0
-        optimizer = Muon.of(lambda name: True, [self.vision], self.RATE, 1e-3)
+        optimizer = Muon.of(lambda name: True, [self.vision], self.RATE, self.RATE / 12)
         self.optimizer, self.parts = optimizer, self.parts | {"codes": CodesPart(self), "optimizer": optimizer}
 
     def begin(self, progress: float) -> None:
@@ -150,23 +150,32 @@ class DecoderStage(Stage):
         super().__init__(*args)
         self.heads, self.text, self.count = TargetHeads(self.sizes.width).to(self.device), Text(), 0
         self.codes, self.shown = None, Value("d", 0.0)
-        self.optimizers = [Muon.of(lambda name: "layers." in name, [self.decoder, self.heads], self.RATE, 2e-3)]
+        self.optimizers = [Muon.of(lambda name: "layers." in name, [self.decoder, self.heads], self.RATE, self.RATE / 6)]
         self.parts |= {"heads": self.heads, "decoder_optimizer": self.optimizers[0], "codes": CodesPart(self)}
         self.taps = (1, self.sizes.layers // 2)
 
     def begin(self, progress: float) -> None:
         if self.codes is None:
             self.fit_codes()
-        self.shown.value, world = progress, self.world
-        self.source = load(Streams(world.bank, world.scale.tokens, PAST_SHARE, hash((world.seed, progress)), self.shown), world.workers)
-        self.features = self.encode(self.raster, world.seed)
+        self.open_source(progress)
+        self.features = self.encode(self.raster, self.world.seed)
+
+    def open_source(self, progress: float) -> None:
+        """Sets the workers going; each time a run goes on they draw other streams."""
+        self.shown.value, world = self.reached(progress), self.world
+        seed = f"{world.seed} {type(self).__name__} {progress}"
+        self.source = load(Streams(world.bank, world.scale.tokens, PAST_SHARE, seed, self.shown), world.workers)
+
+    def reached(self, progress: float) -> float:
+        """How far streams have grown, see `batches.SHARES`."""
+        return progress
 
     def seen(self, batch) -> tuple[torch.Tensor, torch.Tensor | float]:
         """The features of the pairs a batch sees, and what else is to be learned from them."""
         return self.features[batch.seen.long()], 0.0
 
     def step(self, progress: float) -> dict:
-        self.shown.value, marks = progress, []
+        self.shown.value, marks = self.reached(progress), []
         for _ in range(self.world.scale.accumulate):
             batch = next(self.source).to(self.device)
             with self.half:
@@ -211,14 +220,16 @@ class JointStage(DecoderStage):
 
     def __init__(self, *args):
         super().__init__(*args)
-        self.optimizers.append(Muon.of(lambda name: True, [self.vision], self.VISION_RATE, 3e-4))
+        self.optimizers.append(Muon.of(lambda name: True, [self.vision], self.VISION_RATE, self.VISION_RATE / 12))
         self.parts["vision_optimizer"] = self.optimizers[1]
 
     def begin(self, progress: float) -> None:
         if self.codes is None:
             self.fit_codes()
-        self.shown.value, world = 1.0, self.world
-        self.source = load(Streams(world.bank, world.scale.tokens, PAST_SHARE, hash((world.seed, 2, progress)), self.shown), world.workers)
+        self.open_source(progress)
+
+    def reached(self, progress: float) -> float:
+        return 1.0
 
     def seen(self, batch) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.no_grad():
@@ -227,8 +238,3 @@ class JointStage(DecoderStage):
         features = self.vision(frames)
         with torch.autocast(torch.device(self.device).type, enabled=False):
             return features, CODE_WEIGHT * self.code_loss(features, batch.seen.long(), self.raster)[0]
-
-    def step(self, progress: float) -> dict:
-        marks = super().step(progress)
-        self.shown.value = 1.0
-        return marks

@@ -63,5 +63,6 @@ class TargetHeads(nn.Module):
         for index, (name, head) in enumerate(self.heads.items()):
             target = learn[index].long()
             told = head(early if name in EARLY else middle).float()
-            each[name] = F.cross_entropy(told, target, ignore_index=UNTOLD, reduction="sum") / (target != UNTOLD).sum().clamp(min=1)
+            error = F.cross_entropy(told, target, ignore_index=UNTOLD, reduction="sum")
+            each[name] = error / (target != UNTOLD).sum().clamp(min=1)
         return sum(each.values()), {name: value.detach() for name, value in each.items()}

@@ -39,7 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--vision-depth", type=int, default=4)
     parser.add_argument("--theta", type=float, help="rotary base; that of the start if left out")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that lay out streams")
+    parser.add_argument("--workers", type=int, default=max(1, os.cpu_count() - 2), help="processes that lay out streams")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dry-run", action="store_true", help="tiny batches and banks, to try every stage out")
     return parser.parse_args()
@@ -77,9 +77,9 @@ def main(args: argparse.Namespace) -> None:
     scale = TRIAL if args.dry_run else GPU if args.device.startswith("cuda") else CPU
     settings = {k: str(v) for k, v in vars(args).items() if k not in ("out", "stop_after", "workers", "device")}
     run = Run(args.out, args.stop_after, settings)
-    banks = [SceneBank.kept(args.out / f"scenes.{name}", (seed, args.seed), count, args.workers)
-             for name, seed, count in (("training", TRAINING_SEED, scale.scenes), ("validation", VALIDATION_SEED, scale.validation_scenes))]
-    world = World(scale, args.device, args.workers, *banks, args.seed)
+    bank = lambda name, seed, count: SceneBank.kept(args.out / f"scenes.{name}", (seed, args.seed), count, args.workers)
+    world = World(scale, args.device, args.workers, bank("training", TRAINING_SEED, scale.scenes),
+                  bank("validation", VALIDATION_SEED, scale.validation_scenes), args.seed)
     sizes, vision, decoder = start(args)
     if run.state["stage"] or run.state["done"]:
         sizes, vision, decoder = load_pair(args.out / "model.pt")

@@ -193,9 +193,12 @@ def shoot(rng, view: dict, image: Image.Image) -> np.ndarray:
     return np.asarray(Image.open(packed).convert("RGB"))
 
 
-def fit_things(rng, seconds: int, ground: np.ndarray) -> list:
-    """Things that fit together in one scene and stand out from a background of this mean colour."""
-    wanted, things = int(rng.choice(4, p=(0.07, 0.45, 0.30, 0.18))), []
+def fit_things(rng, seconds: int, ground: np.ndarray, shares: tuple = (0.07, 0.45, 0.30, 0.18)) -> list:
+    """Things that fit together in one scene and stand out from a background of this mean colour.
+
+    shares: of scenes with none, one, two and three of them, as far as they fit.
+    """
+    wanted, things = int(rng.choice(4, p=shares)), []
     for _ in range(60):
         if len(things) == wanted:
             break
