@@ -98,6 +98,22 @@ it('reports data sets by tokens and without tenses', () => {
   expect(text).not.toContain('undefined');
 });
 
+it('reports budgets that are none of the usual shares by their tokens', () => {
+  const others = [
+    result('infinipot-v', 64, 21, [answer('past', true)]), // a third
+    result('infinipot-v', 8, 5, [answer('past', false)]),
+    result('infinipot-v', 64, 5, [answer('past', true)]),
+  ];
+  const usual = DEFAULT_SHARES.map(({ name }) => name);
+  const budgets = budgetsOf([...results, ...others]);
+  expect(budgets.map(({ name }) => name)).toEqual([...usual, '336', '80']);
+  const asked = scoresOf(others, budgets).filter(({ by }) => by === 'all');
+  expect(asked.map(({ budget, asked }) => [budget, asked])).toEqual([
+    ['336', 1],
+    ['80', 2],
+  ]);
+});
+
 it('compares position policies', () => {
   const absolute = results.map((one) => ({ ...one, method: `${one.method}@absolute` }));
   const scores = scoresOf([...results, ...absolute], DEFAULT_SHARES);

@@ -37,29 +37,29 @@ const AGES = [
 ] as const;
 
 /**
- * The budgets that results are reported by: the usual shares where the exams' lengths are known, else the numbers of
- * tokens that were measured, largest first.
+ * The budgets that results are reported by, so that none is left out: the usual shares where lengths of exams are
+ * known, and then, largest first, each number of tokens that was measured and is none of these shares.
  */
 export function budgetsOf(results: readonly Result[]): NamedBudget[] {
-  if (results.every(({ whole }) => whole !== undefined)) return DEFAULT_SHARES;
-  const tokens = [...new Set(results.map(({ budget }) => budget))];
-  return tokens.sort((a, b) => b - a).map((count) => ({ name: String(count) }));
+  const shares = results.some(({ whole }) => whole !== undefined) ? DEFAULT_SHARES : [];
+  const others = results.filter((result) => !shares.some((share) => isUnder(result, share)));
+  const tokens = distinct(others.map(({ budget }) => budget)).sort((a, b) => b - a);
+  return [...shares, ...tokens.map((count) => ({ name: String(count) }))];
 }
 
 /** The figures of every cell that was measured, methods in the engine's order, budgets in the given one. */
 export function scoresOf(results: readonly Result[], budgets: readonly NamedBudget[]): Score[] {
   return METHODS.flatMap((method) =>
     budgets.flatMap((budget) => {
-      const measured = results.filter((result) => isOf(result, { method, budget }));
+      const measured = results.filter((result) => result.method === method.name && isUnder(result, budget));
       return scoresOfCell({ method, budget }, measured);
     }),
   );
 }
 
 /** A short stream's smallest shares may come to the same tokens; its one result then stands for all of them. */
-function isOf(result: Result, { method, budget }: Cell): boolean {
-  if (result.method !== method.name || (budget.share !== undefined && result.whole === undefined))
-    return false;
+function isUnder(result: Result, budget: NamedBudget): boolean {
+  if (budget.share !== undefined && result.whole === undefined) return false;
   return result.budget === budgetTokens(budget, result.whole ?? 0, result.tokensPerFrame);
 }
 
