@@ -117,6 +117,9 @@ it('sets a prune beside what it moves and what ingesting costs at best', async (
   // And a key of 64 bytes for each slot.
   expect(infinipot!.bytes).toBe(window!.bytes + 4 * 64 * 64);
   expect(infinipot!.atBestMs).toBeCloseTo(infinipot!.bytes / 2e6);
+  // Rebasing reads all slots, and reads and writes all keys.
+  expect(report.rebase.bytes).toBe(4 * 64 * (16 + 2 * 64));
+  expect(report.rebase.leastMs).toBeGreaterThan(0);
   for (const { leastMs, shareAtMost } of report.prunes) {
     expect(shareAtMost).toBeCloseTo(leastMs / (leastMs + report.ingestAtBestMs));
   }

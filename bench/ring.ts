@@ -15,16 +15,20 @@ import { median, timed } from './measure';
 import type { Peaks } from './peaks';
 import { ONE_VIDEO } from './stages';
 
-/** A prune by one policy. */
-export interface RingPrune {
-  /** Its name. */
-  readonly policy: string;
+/** What something done to the whole ring costs. */
+export interface RingCost {
   readonly ms: number;
   readonly leastMs: number;
   readonly runs: number;
   /** Bytes that must be read or written once, and how long that takes at the device's copy rate. */
   readonly bytes: number;
   readonly atBestMs: number;
+}
+
+/** A prune by one policy. */
+export interface RingPrune extends RingCost {
+  /** Its name. */
+  readonly policy: string;
   /** Most of the time of watching that such prunes can take, unless halves multiply faster than f32. */
   readonly shareAtMost: number;
 }
@@ -36,6 +40,8 @@ export interface RingReport {
   /** The decoder's matrix products of the frames between two prunes, at the device's multiply-add rate. */
   readonly ingestAtBestMs: number;
   readonly prunes: readonly RingPrune[];
+  /** Turning every key to another position. */
+  readonly rebase: RingCost;
 }
 
 /** Qwen2.5-VL-3B's, seeing 448 × 336 pixels. */
@@ -76,24 +82,30 @@ export async function measureRing(
     const keptTokens = pruneTarget(ring.budget, tokensPerFrame);
     const ingestAtBestMs = ((capacity - keptTokens) * flopsAToken(shape)) / peaks.gigaflops / 1e6;
     const copyRate = Math.max(peaks.kernelCopyGigabytes, peaks.bufferCopyGigabytes);
+    /** Of the ring filled anew each time. */
+    const measure = async (bytes: number, run: () => unknown): Promise<RingCost> => {
+      const times: number[] = [];
+      for (let i = 0; i <= RUNS; i++) {
+        fill(gpu.device, ledger, ring, slots);
+        const { ms } = await timed(gpu.device, run);
+        if (i > 0) times.push(ms); // some drivers compile at the first run
+      }
+      const atBestMs = bytes / copyRate / 1e6;
+      return { ms: median(times), leastMs: Math.min(...times), runs: times.length, bytes, atBestMs };
+    };
     const prunes: RingPrune[] = [];
     for (const { name, how } of policies) {
       ring.configure(how);
-      const times: number[] = [];
-      for (let run = 0; run <= RUNS; run++) {
-        const ms = await prune(gpu.device, ledger, { ring, rotation }, slots);
-        if (run > 0) times.push(ms); // some drivers compile at the first run
-      }
-      const leastMs = Math.min(...times);
-      const bytes = pruneBytes(comparesKeys(how.policy), keptTokens, shape);
-      prunes.push({
-        ...{ policy: name, ms: median(times), leastMs, runs: times.length, bytes },
-        atBestMs: bytes / copyRate / 1e6,
-        shareAtMost: leastMs / (leastMs + ingestAtBestMs),
-      });
+      const cost = await measure(pruneBytes(comparesKeys(how.policy), keptTokens, shape), () =>
+        ring.makeRoom(() => rotation.locate(ONE_VIDEO, ring.nextSeq)),
+      );
+      prunes.push({ ...cost, policy: name, shareAtMost: cost.leastMs / (cost.leastMs + ingestAtBestMs) });
     }
+    const rebase = await measure(rebaseBytes(shape), () =>
+      rotation.rebase([{ first: 0, shift: 1, zeroBefore: 0, zeroAfter: 0 }], ring.nextSeq),
+    );
     const kvBytes = capacity * bytesPerToken(shape);
-    return { shape, kvBytes, keptTokens, ingestAtBestMs, prunes };
+    return { shape, kvBytes, keptTokens, ingestAtBestMs, prunes, rebase };
   } finally {
     ledger.dispose();
   }
@@ -122,18 +134,12 @@ function fillRows(
   return slots;
 }
 
-/** Fills an emptied ring with frames, as far as the CPU and pruning know. @returns milliseconds of the prune. */
-async function prune(
-  device: GPUDevice,
-  ledger: Ledger,
-  { ring, rotation }: { readonly ring: Ring; readonly rotation: KeyRotation },
-  slots: Uint32Array<ArrayBuffer>,
-): Promise<number> {
+/** Fills an emptied ring with frames, as far as the CPU, pruning and rebasing know. */
+function fill(device: GPUDevice, ledger: Ledger, ring: Ring, slots: Uint32Array<ArrayBuffer>): void {
   const { capacity, tokensPerFrame } = ring.shape;
   ring.reset();
   for (let tokens = 0; tokens < capacity; tokens += tokensPerFrame) ring.allocate('visual', tokensPerFrame);
   device.queue.writeBuffer(ledger.get('ring.slots'), 0, slots);
-  return (await timed(device, () => ring.makeRoom(() => rotation.locate(ONE_VIDEO, ring.nextSeq)))).ms;
 }
 
 /** Every slot is read and, where a policy compares keys, every key; a freed slot and its place in the list are written. */
@@ -141,6 +147,11 @@ function pruneBytes(comparesKeys: boolean, keptTokens: number, shape: RingShape)
   const { layers, kvHeads, headDim, capacity } = shape;
   const read = capacity * (4 * SLOT_WORDS + (comparesKeys ? 2 * headDim : 0));
   return layers * kvHeads * (read + (capacity - keptTokens) * 2 * 4);
+}
+
+/** Every slot is read, and every key read and written. */
+function rebaseBytes({ layers, kvHeads, headDim, capacity }: RingShape): number {
+  return layers * kvHeads * capacity * (4 * SLOT_WORDS + 2 * 2 * headDim);
 }
 
 /** Multiplications and additions of the layers' matrix products: query and output, key and value, gate, up and down. */

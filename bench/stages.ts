@@ -44,7 +44,7 @@ export interface PruneCost {
   readonly share: number;
 }
 
-/** Where keys stand, if all frames are one video. */
+/** Where keys stand, if all frames are one video; where they really do makes no difference to the time. */
 export const ONE_VIDEO = [{ first: 0, shift: 0, zeroBefore: 0, zeroAfter: NO_FRAME }];
 
 /** Of watching one pair of frames. */

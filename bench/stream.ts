@@ -261,7 +261,7 @@ class Viewer {
     return { ms: first.ms + second.ms, cpuMs: first.cpuMs + second.cpuMs };
   }
 
-  /** From a question to its first token; the conversation stays as it was. */
+  /** From a question to its first token; the conversation is none longer. */
   question(): Promise<Cost> {
     return costOf(() => this.#ask(QUESTION, false, 1));
   }

@@ -4,11 +4,12 @@
 
 import type { Sampling } from './contract';
 import type { Block } from './decoder/decoder';
-import { Dialogue, type Exchange, type SeqRange } from './dialogue';
+import { Dialogue, type Exchange } from './dialogue';
 import { InvalidInputError } from './errors';
 import { submit } from './gpu/program';
 import { Positions, type PositionsState } from './memory/positions';
 import type { Region } from './memory/ring';
+import type { SeqRange } from './memory/seq-range';
 import type { Model } from './model';
 
 /** What saving takes of a context besides the ring. Plain data. */
@@ -113,7 +114,9 @@ export class Context {
     const possible = this.#mostTextRoom - needed;
     if (possible < 1) {
       throw new InvalidInputError(
-        `The question is ${needed} tokens long, but only ${possible + needed} fit. Ask in fewer words.`,
+        possible + needed > 0
+          ? `The question takes ${needed} tokens, but only ${possible + needed} fit. Ask in fewer words.`
+          : 'There is no room for a question. Load the model with more room for text, or forget what was seen.',
       );
     }
     const share = this.#textRoom + this.#model.ring.counts.dialogue;

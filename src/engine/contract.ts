@@ -4,7 +4,8 @@
 export type PolicyName = 'full' | 'sliding-window' | 'uniform' | 'random' | 'tar' | 'van' | 'infinipot-v';
 
 /**
- * Rotary positions of an endless stream. `absolute`: they count up for ever. `rebased`: before they pass the range the
+ * Rotary positions of an endless stream. `absolute`: they count up for ever, and so does the account of which video
+ * stands where, by a few words a question. `rebased`: before they pass the range the
  * model was trained on they come back to half of it, as if seconds long past had not been (`memory/positions.ts`).
  */
 export type PositionPolicy = 'absolute' | 'rebased';
@@ -29,8 +30,8 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
   readonly sampling?: Partial<Sampling>;
   /**
-   * False: once answered, question and answer are as if they had never been, but for older turns that had to make
-   * room for them. True if left out.
+   * False: once answered, question and answer are as if they had never been, but for older turns, and distances
+   * between positions, that had to make room for them. True if left out.
    */
   readonly remember?: boolean;
 }
@@ -58,7 +59,7 @@ export interface MemoryReport {
   readonly dialogueTokens: number;
   readonly pinnedTokens: number;
   readonly tokensPerFrame: number;
-  /** Bytes of keys and values behind `capacityTokens` visual tokens. */
+  /** Bytes of one visual token's keys and values. */
   readonly bytesPerToken: number;
   /** Every GPU byte of the session, and the same by purpose (weights, kv-cache, activations, …). */
   readonly gpuBytes: number;
@@ -117,6 +118,8 @@ export interface Session {
     policy?: PolicyName;
     pooling?: boolean;
     tarKeys?: TarKeys;
+    /** Of the policy `random`. */
+    seed?: number;
     budget?: Budget;
     positions?: PositionPolicy;
   }): void;
@@ -132,7 +135,7 @@ export interface Session {
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /**
    * Replaces memory and conversation, policies, what they compare, and budget by saved ones, as `forget` empties them.
-   * @throws SnapshotError when the bytes are damaged, from a newer Ringside, or of another model or other sizes;
+   * @throws SnapshotError when the bytes are damaged, of another Ringside's format, or of another model or other sizes;
    *   memory is then as it was.
    */
   restore(snapshot: Uint8Array<ArrayBuffer>): Promise<void>;

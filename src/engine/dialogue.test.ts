@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { Dialogue, type SeqRange } from './dialogue';
+import { Dialogue } from './dialogue';
+import type { SeqRange } from './memory/seq-range';
 
 const range = (first: number, end: number): SeqRange => ({ first, end });
 

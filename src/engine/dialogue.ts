@@ -1,11 +1,7 @@
 // Which text of the conversation can be let go, and in what order: whole turns, oldest first. Pure
 // bookkeeping over sequence numbers; the ring does the releasing.
 
-/** Consecutive sequence numbers: first ≤ seq < end. */
-export interface SeqRange {
-  readonly first: number;
-  readonly end: number;
-}
+import type { SeqRange } from './memory/seq-range';
 
 /** Turns with no frames between them, and the tokens that close the frames before and open those after. */
 export interface Exchange {

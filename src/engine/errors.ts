@@ -67,7 +67,7 @@ export class MemoryFullError extends EngineError {
   }
 }
 
-/** A saved memory cannot be restored: damaged, of another model or size, or from a newer Ringside. */
+/** A saved memory cannot be restored: damaged, of another model or size, or of another format. */
 export class SnapshotError extends EngineError {
   constructor(message: string, options?: ErrorOptions) {
     super('SnapshotError', message, options);

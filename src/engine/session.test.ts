@@ -220,6 +220,19 @@ describe('watching', () => {
     expect(session.memory()).toMatchObject({ visualTokens: TOKENS_PER_FRAME, framesSeen: 2 });
   });
 
+  it('what was to be flushed into a memory that is emptied meanwhile is not in it', async () => {
+    const session = await open();
+    await watch(session, 0, 1);
+    const answer = session.ask('What is it?', { sampling: { maxTokens: 100 } });
+    await answer.next();
+    const flushed = session.flush();
+    const emptied = session.forget();
+    const late = [session.watch(frame(20), 9000), session.watch(frame(21), 9500)];
+    await Promise.all([flushed, emptied]);
+    expect(await Promise.all(late)).toEqual(['waiting', 'ingested']);
+    expect(session.memory()).toMatchObject({ visualTokens: TOKENS_PER_FRAME, framesSeen: 2 });
+  });
+
   it('a last frame without a partner is not lost', async () => {
     const session = await open();
     await watch(session, 0, 2);

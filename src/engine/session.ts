@@ -46,6 +46,8 @@ export interface SessionOptions {
     readonly pooling?: boolean;
     /** `cached` if left out. */
     readonly tarKeys?: TarKeys;
+    /** Of the policy `random`; 0 if left out. */
+    readonly seed?: number;
     readonly budget?: Budget;
     readonly positions?: PositionPolicy;
     /** Most visual tokens any later budget may allow; the ring is allocated for so many. */
@@ -136,7 +138,10 @@ class StreamSession implements Session {
     const pairs = this.#queue.length;
     const result = this.#queue.push(frame, timestampMs);
     void preprocessed();
-    if (this.#queue.length > pairs) this.#scheduleIngest();
+    if (this.#queue.length > pairs) {
+      // Whoever watches is told: by the pair, or by the failed timeline.
+      this.#ingestInTurn().catch(() => {});
+    }
     return result;
   }
 
@@ -182,7 +187,7 @@ class StreamSession implements Session {
 
   async flush(): Promise<void> {
     this.#queue.completeHalf();
-    await this.#timeline.run(() => this.#ingestNext());
+    await this.#ingestInTurn();
   }
 
   async forget(): Promise<void> {
@@ -254,14 +259,12 @@ class StreamSession implements Session {
     this.#context.openVideo();
   }
 
-  /** Ingests one pair when its turn comes; the pair may have been dropped by then. */
-  #scheduleIngest(): void {
+  /** Ingests one pair when its turn comes, unless memory is another by then; the pair may have been dropped, too. */
+  #ingestInTurn(): Promise<void> {
     const memory = this.#memories;
-    const turn = this.#timeline.run(async () => {
+    return this.#timeline.run(async () => {
       if (memory === this.#memories) await this.#ingestNext();
     });
-    // Whoever watches has been told: by the pair, or by the failed timeline.
-    turn.catch(() => {});
   }
 
   /** Puts a first frame into memory that is still waiting for its second. */

@@ -30,11 +30,17 @@ export async function openNodeGpu(flags: readonly string[] = []): Promise<GPU> {
     const native = open(flags);
     if (wanted === 'native' || (await native.requestAdapter())) return native;
   }
-  const names = wanted === '' ? Object.keys(SOFTWARE_DRIVERS) : [wanted];
-  const driver = names.flatMap((name) => SOFTWARE_DRIVERS[name] ?? []).find((path) => existsSync(path));
+  const known = Object.keys(SOFTWARE_DRIVERS);
+  const names = wanted === '' ? known : [wanted];
+  if (!names.every((name) => known.includes(name))) {
+    throw new UnsupportedDeviceError(
+      `RINGSIDE_GPU is '${wanted}'. Choose native, ${known.join(' or ')}, or leave it out.`,
+    );
+  }
+  const driver = names.flatMap((name) => SOFTWARE_DRIVERS[name]!).find((path) => existsSync(path));
   if (!driver) {
     throw new UnsupportedDeviceError(
-      `No Vulkan driver for RINGSIDE_GPU='${wanted}'. Install the Debian package chromium (swiftshader) or mesa-vulkan-drivers 25 or later (lavapipe).`,
+      `There is no Vulkan driver here for WebGPU by ${names.join(' or ')}. Install the Debian package chromium (swiftshader) or mesa-vulkan-drivers 25 or later (lavapipe).`,
     );
   }
   askSeldom();
@@ -52,7 +58,8 @@ function open(flags: readonly string[]): GPU {
 /**
  * While anything is awaited of it, Dawn asks for finished work in every turn of the event loop, by `setImmediate`. That
  * keeps a core busy, which a software adapter had better compute with. So what it schedules, known as a function of
- * native code, comes up once a millisecond.
+ * native code, comes up once a millisecond. So do the few other native functions that anybody schedules, such as what
+ * resolves a promise.
  */
 function askSeldom(): void {
   const { setImmediate, setTimeout } = globalThis;

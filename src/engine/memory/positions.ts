@@ -10,7 +10,7 @@
 
 import type { PositionPolicy } from '../contract';
 import { framePositions, type Position, textPositions } from '../decoder/rotary';
-import type { SeqRange } from '../dialogue';
+import type { SeqRange } from './seq-range';
 
 /** Text with sequence numbers first ≤ seq < end, the first of them at position `start`. */
 export interface TextSegment {

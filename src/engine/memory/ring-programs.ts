@@ -1,6 +1,7 @@
 // The ring's prepared programs: reset, prune, release of dialogue. Everything they bind exists after load.
 
 import type { TarKeys } from '../contract';
+import { InvalidInputError } from '../errors';
 import type { Gpu } from '../gpu/device';
 import type { Ledger } from '../gpu/ledger';
 import { type Program, ProgramBuilder } from '../gpu/program';
@@ -26,6 +27,7 @@ export interface RingPrograms {
 /**
  * Compiles the kernels and binds the ring's buffers.
  * @param timePairs rotary pairs of a key that time turns; undefined where it is not known how keys are rotated.
+ * @throws InvalidInputError when keys that are rotated have no multiple of 8 elements.
  */
 export async function buildRingPrograms(
   gpu: Gpu,
@@ -35,6 +37,9 @@ export async function buildRingPrograms(
 ): Promise<RingPrograms> {
   const { layers, kvHeads, headDim: head_dim, capacity } = shape;
   const { tokensPerFrame: tokens_per_frame, gridColumns: grid_columns } = shape;
+  if (timePairs !== undefined && head_dim % 8 !== 0) {
+    throw new InvalidInputError(`Rotated keys of ${head_dim} elements; it must be a multiple of 8.`);
+  }
   const heads = layers * kvHeads;
   const control = ledger.get('ring.control');
   const slots = ledger.get('ring.slots');

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { PolicyName } from '../contract';
 import { testGpu } from '../gpu/testing/harness';
 import { pruneTarget } from './budget';
+import { PRUNING_POLICIES } from './policies';
 import type { RingShape } from './ring-shape';
 import { MirroredRing } from './testing/mirrored-ring';
 import { randomWords } from './testing/random-rows';
@@ -62,13 +63,12 @@ const SHAPES: readonly (RingShape & { visualCapacity: number })[] = [
     visualCapacity: 96,
   },
 ];
-const POLICIES: readonly PolicyName[] = ['sliding-window', 'uniform', 'random', 'tar', 'van', 'infinipot-v'];
 const PRUNES = 21;
 
 describe('prune', () => {
   for (const [i, { visualCapacity, ...shape }] of SHAPES.entries()) {
     const { layers, kvHeads, headDim, tokensPerFrame, kvFormat } = shape;
-    for (const policy of POLICIES) {
+    for (const policy of PRUNING_POLICIES) {
       const name = `${layers}x${kvHeads} heads of ${headDim} ${kvFormat}, ${visualCapacity} tokens, ${tokensPerFrame} a frame`;
       it(`keeps what the oracle keeps, ${PRUNES} times: ${policy}, ${name}`, async () => {
         const mirrored = await MirroredRing.create(await testGpu(), shape, visualCapacity, 17 + i);

@@ -72,6 +72,8 @@ export class Ring {
   readonly #gpu: Gpu;
   readonly #ledger: Ledger;
   readonly #programs: RingPrograms;
+  /** Whether TaR can undo rotation. */
+  readonly #unrotates: boolean;
   #retention: Retention = { policy: 'infinipot-v', seed: 0, pooling: false, tarKeys: 'cached' };
   #budget: number;
   #counts: Record<Region, number> = { pinned: 0, visual: 0, dialogue: 0 };
@@ -90,12 +92,14 @@ export class Ring {
     shape: RingShape,
     visualCapacity: number,
     programs: RingPrograms,
+    unrotates: boolean,
   ) {
     this.#gpu = gpu;
     this.#ledger = ledger;
     this.shape = shape;
     this.visualCapacity = visualCapacity;
     this.#programs = programs;
+    this.#unrotates = unrotates;
     this.#budget = budgetTokens(shape, { tokens: visualCapacity }, visualCapacity);
   }
 
@@ -114,12 +118,12 @@ export class Ring {
   ): Promise<Ring> {
     budgetTokens(shape, { tokens: visualCapacity }, shape.capacity);
     const programs = await buildRingPrograms(gpu, ledger, shape, timePairs);
-    const ring = new Ring(gpu, ledger, shape, visualCapacity, programs);
+    const ring = new Ring(gpu, ledger, shape, visualCapacity, programs, timePairs !== undefined);
     ring.reset();
     return ring;
   }
 
-  /** Visual, text and pinned tokens held by each (layer, head). */
+  /** Pinned, visual and dialogue tokens held by each (layer, head). */
   get counts(): Readonly<Record<Region, number>> {
     return { ...this.#counts };
   }
@@ -173,9 +177,13 @@ export class Ring {
 
   /**
    * Changes how tokens are chosen, or the visual budget; a smaller one takes effect with the next `makeRoom`.
-   * @throws InvalidInputError when the budget is out of range.
+   * @throws InvalidInputError when the budget is out of range, or the ring knows nothing of its keys' rotation and
+   *   is to undo it.
    */
   configure({ budget, ...change }: Partial<Retention> & { readonly budget?: Budget }): void {
+    if (change.tarKeys === 'unrotated' && !this.#unrotates) {
+      throw new InvalidInputError('How these keys are rotated is not known. Compare them as cached.');
+    }
     if (budget) this.#budget = budgetTokens(this.shape, budget, this.visualCapacity);
     const given = Object.entries(change).filter(([, value]) => value !== undefined);
     this.#retention = { ...this.#retention, ...Object.fromEntries(given) };
@@ -270,7 +278,7 @@ export class Ring {
 
   /**
    * Makes room for one more frame, if there is none, by pruning as the policy says. To be called before each
-   * visual allocation; submits at most one compute pass.
+   * visual allocation; submits at most one compute pass, besides what `locate` submits.
    * @param locate writes how far keys are turned (`KeyRotation.locate`); called if a prune must undo that.
    * @returns whether it pruned.
    * @throws MemoryFullError when the policy never prunes.
@@ -283,7 +291,8 @@ export class Ring {
   }
 
   /**
-   * Lets go of all but `keep` visual tokens, chosen as the policy says; submits one compute pass.
+   * Lets go of all but `keep` visual tokens, chosen as the policy says; submits one compute pass, besides
+   * what `locate` submits.
    * @param locate as of `makeRoom`.
    * @throws MemoryFullError when the policy never prunes; InvalidInputError when fewer tokens are held.
    */
@@ -292,7 +301,9 @@ export class Ring {
     const plan = POLICIES[policy].plan;
     if (!plan) throw this.#visualFull();
     if (!Number.isInteger(keep) || keep < 1 || keep > this.#counts.visual) {
-      throw new InvalidInputError(`Cannot keep ${keep} of ${this.#counts.visual} visual tokens.`);
+      throw new InvalidInputError(
+        `Cannot keep ${keep} of ${this.#counts.visual} visual tokens; it must be a whole number from 1 to as many.`,
+      );
     }
     const { tokensPerFrame, gridColumns } = this.shape;
     const visualTokens = this.#counts.visual;

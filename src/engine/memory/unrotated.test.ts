@@ -21,14 +21,17 @@ const SHAPE: RingShape = {
   kvFormat: 'f32',
 };
 
-for (const [policy, positions, kvFormat, range] of [
-  ['tar', 'rebased', 'f32', 160],
-  ['tar', 'rebased', 'f16', 160],
-  ['infinipot-v', 'rebased', 'f32', 160],
+for (const [policy, positions, kvFormat, range, pooling] of [
+  ['tar', 'rebased', 'f32', 160, false],
+  ['tar', 'rebased', 'f16', 160, false],
+  // How far keys are turned and where tokens stand for pooling share a buffer.
+  ['infinipot-v', 'rebased', 'f32', 160, true],
+  ['infinipot-v', 'rebased', 'f16', 160, false],
   // More videos than one pass tells of.
-  ['tar', 'absolute', 'f32', 10_000],
+  ['tar', 'absolute', 'f32', 10_000, false],
 ] as const) {
-  it(`${policy} keeps what the oracle keeps, ${PRUNES} times: ${positions}, keys in ${kvFormat}`, async () => {
+  const name = `${policy}${pooling ? ' with pooling' : ''}`;
+  it(`${name} keeps what the oracle keeps, ${PRUNES} times: ${positions}, keys in ${kvFormat}`, async () => {
     const stream = new TrackedStream(range, [2, 3]);
     stream.positions.policy = positions;
     const ring = await TurnedRing.create({ ...SHAPE, kvFormat }, 120, stream);
@@ -36,11 +39,11 @@ for (const [policy, positions, kvFormat, range] of [
     const turns: [first: number, end: number][] = [];
     let moved = 0;
     try {
-      ring.ring.configure({ policy, tarKeys: 'unrotated' });
+      ring.ring.configure({ policy, pooling, tarKeys: 'unrotated' });
       ring.text(5, 'pinned');
       while (ring.ring.prunes < PRUNES) {
         const { counts, budget } = ring.ring;
-        if (counts.visual + SHAPE.tokensPerFrame > budget) moved += await pruneAsOracle(ring);
+        if (counts.visual + SHAPE.tokensPerFrame > budget) moved += await pruneAsOracle(ring, pooling);
         ring.makeRoom(3);
         ring.frame();
         if (positions === 'rebased' && random() % 5 > 0) continue;
@@ -65,7 +68,7 @@ for (const [policy, positions, kvFormat, range] of [
 }
 
 /** Prunes; every head must keep what the oracle does. @returns how many heads kept what cached keys would not have. */
-async function pruneAsOracle(turned: TurnedRing): Promise<number> {
+async function pruneAsOracle(turned: TurnedRing, pooling: boolean): Promise<number> {
   const { ring } = turned;
   const { layers, kvHeads, tokensPerFrame, gridColumns } = ring.shape;
   const keep = pruneTarget(ring.budget, tokensPerFrame);
@@ -77,7 +80,7 @@ async function pruneAsOracle(turned: TurnedRing): Promise<number> {
     const kept = after[head]!.map(({ seq }) => seq).sort((a, b) => a - b);
     const circumstances = {
       ...{ tokensPerFrame, gridColumns, layers, layer: Math.floor(head / kvHeads) },
-      ...{ seed: 0, evenFrames: [], pooling: false },
+      ...{ seed: 0, evenFrames: [], pooling },
     };
     const right = keptTokens(ring.policy, unrotated[head]!, keep, circumstances);
     const answer = right.find((seqs) => seqs.join() === kept.join()) ?? right[0]!;

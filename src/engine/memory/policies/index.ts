@@ -35,6 +35,7 @@ export function comparesKeys(policy: PolicyName): boolean {
   return ranksBy(policy, 'tar');
 }
 
+/** Asked of the plan for some prune: a policy ranks by the same scores whatever the counts. */
 function ranksBy(policy: PolicyName, kind: ScoreKind): boolean {
   const request = { visualTokens: 64, tokensPerFrame: 4, keep: 48, pooling: true };
   return POLICIES[policy].plan?.(request).stages.some(({ score }) => score === kind) ?? false;
