@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { POLICIES } from '../src/engine/memory/policies';
-import { budgetTokens, cellsOf, METHODS, type Method, parseBudget, shard } from './cells';
+import { cellsOf, METHODS, type Method, parseBudget, resolveBudget, shard } from './cells';
 import type { Exam } from './exam';
-import { planRuns } from './plan';
+import { type PlannedRun, planRuns } from './plan';
 import { runKey } from './results';
 
 const method = (name: string) => METHODS.find((one) => one.name === name)!;
@@ -22,9 +22,9 @@ it('reads shares and numbers of tokens, and nothing else', () => {
 });
 
 it('turns shares into whole frames, two at least', () => {
-  const tokens = (text: string, frames: number) => budgetTokens(parseBudget(text)!, frames * 16, 16);
+  const tokens = (text: string, frames: number) => resolveBudget(parseBudget(text)!, frames * 16, 16);
   expect([tokens('1', 8), tokens('1/2', 9), tokens('1/4', 8), tokens('1/16', 8)]).toEqual([128, 64, 32, 32]);
-  expect(budgetTokens(parseBudget('100')!, 0, 16)).toBe(100);
+  expect(resolveBudget(parseBudget('100')!, 0, 16)).toBe(100);
 });
 
 it('has every policy, and again with pooling where it pools and unrotated keys where it compares keys', () => {
@@ -69,13 +69,14 @@ const cells = cellsOf(
 const runs = planRuns(exams, cells, 16, ({ name }) => Number.parseInt(name, 10) * 16);
 
 it('plans one run where budgets come to the same tokens', () => {
-  const budgets = (exam: string) => runs.filter((run) => run.exam === exam).map(({ budget }) => budget);
-  expect(budgets('8s')).toEqual([128, 32, 32]);
-  expect(budgets('128s')).toEqual([2048, 512, 512, 256, 256, 128, 128]);
+  const budgets = (exam: Exam) => runs.filter((one) => one.exam === exam).map(({ run }) => run.budget);
+  expect(budgets(exams[0]!)).toEqual([128, 32, 32]);
+  expect(budgets(exams[1]!)).toEqual([2048, 512, 512, 256, 256, 128, 128]);
 });
 
 it('deals every run to exactly one shard', () => {
   const parts = [1, 2, 3].map((index) => shard(runs, { index, of: 3 }));
   expect(parts.map(({ length }) => length)).toEqual([4, 3, 3]);
-  expect(parts.flat().map(runKey).sort()).toEqual(runs.map(runKey).sort());
+  const keys = (planned: readonly PlannedRun[]) => planned.map(({ run }) => runKey(run)).sort();
+  expect(keys(parts.flat())).toEqual(keys(runs));
 });

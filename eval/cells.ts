@@ -47,7 +47,7 @@ export function parseBudget(text: string): NamedBudget | undefined {
  * eight frames is the smallest share that eight frames allow.
  * @param whole visual tokens of all frames.
  */
-export function budgetTokens({ name, share }: NamedBudget, whole: number, tokensPerFrame: number): number {
+export function resolveBudget({ name, share }: NamedBudget, whole: number, tokensPerFrame: number): number {
   if (share === undefined) return Number(name);
   return Math.max(MIN_FRAMES, Math.floor((whole / tokensPerFrame) * share)) * tokensPerFrame;
 }

@@ -24,12 +24,12 @@ export async function* measure(
     ...files,
     gpu: await openNodeGpu(),
     maxRgbPixels,
-    memory: { capacityTokens: Math.max(...runs.map(({ budget }) => budget)) },
+    memory: { capacityTokens: Math.max(...runs.map(({ run }) => run.budget)) },
   });
   try {
-    for (const { sat, kept, ...run } of runs) {
-      session.configure({ ...kept.how, positions: kept.positions, budget: { tokens: run.budget } });
-      yield { ...setting, ...run, ...(await sit(session, sat)) };
+    for (const { run, exam, method } of runs) {
+      session.configure({ ...method.how, positions: method.positions, budget: { tokens: run.budget } });
+      yield { ...setting, ...run, ...(await sit(session, exam)) };
     }
   } finally {
     session.dispose();

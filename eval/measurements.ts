@@ -139,7 +139,7 @@ async function doRuns(
   const file = out === undefined ? undefined : await openResults(out, setting);
   const results = [...(file?.results ?? [])];
   const done = new Set(results.map(runKey));
-  const left = shard(runs, shardGiven(args)).filter((run) => !done.has(runKey(run)));
+  const left = shard(runs, shardGiven(args)).filter(({ run }) => !done.has(runKey(run)));
   let count = 0;
   for await (const result of measure(files, setting, left, frameSide ** 2)) {
     await file?.append(result);

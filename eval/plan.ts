@@ -1,13 +1,14 @@
 // What is to be done: every cell over every exam.
 
-import { budgetTokens, type Cell, type Method } from './cells';
+import { type Cell, type Method, resolveBudget } from './cells';
 import type { Exam } from './exam';
 import { type Run, runKey } from './results';
 
-/** A run with the exam it is of and how memory is kept. */
-export interface PlannedRun extends Run {
-  readonly sat: Exam;
-  readonly kept: Method;
+/** A run with what its names stand for. */
+export interface PlannedRun {
+  readonly run: Run;
+  readonly exam: Exam;
+  readonly method: Method;
 }
 
 /**
@@ -22,13 +23,13 @@ export function planRuns<One extends Exam>(
   wholeOf?: (exam: One) => number,
 ): PlannedRun[] {
   const runs = new Map<string, PlannedRun>();
-  for (const sat of exams) {
-    const whole = wholeOf?.(sat);
+  for (const exam of exams) {
+    const whole = wholeOf?.(exam);
     for (const { method, budget } of cells) {
-      const tokens = budgetTokens(budget, whole ?? 0, tokensPerFrame);
-      const names = { exam: sat.name, group: sat.group, method: method.name };
-      const run = { ...names, budget: tokens, whole, tokensPerFrame, sat, kept: method };
-      runs.set(runKey(run), run);
+      const tokens = resolveBudget(budget, whole ?? 0, tokensPerFrame);
+      const names = { exam: exam.name, group: exam.group, method: method.name };
+      const run = { ...names, budget: tokens, whole, tokensPerFrame };
+      runs.set(runKey(run), { run, exam, method });
     }
   }
   return [...runs.values()];

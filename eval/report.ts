@@ -1,7 +1,7 @@
 // From results to figures: accuracy of each cell, with its 95 % confidence interval, over all questions and apart by
 // type, by length and by how long ago, as data and as Markdown.
 
-import { budgetTokens, type Cell, METHODS, type NamedBudget, parseBudget } from './cells';
+import { type Cell, METHODS, type NamedBudget, parseBudget, resolveBudget } from './cells';
 import type { Answer, Tense } from './exam';
 import { wilson } from './interval';
 import type { Result } from './results';
@@ -60,7 +60,7 @@ export function scoresOf(results: readonly Result[], budgets: readonly NamedBudg
 /** A short stream's smallest shares may come to the same tokens; its one result then stands for all of them. */
 function isUnder(result: Result, budget: NamedBudget): boolean {
   if (budget.share !== undefined && result.whole === undefined) return false;
-  return result.budget === budgetTokens(budget, result.whole ?? 0, result.tokensPerFrame);
+  return result.budget === resolveBudget(budget, result.whole ?? 0, result.tokensPerFrame);
 }
 
 function scoresOfCell({ method, budget }: Cell, results: readonly Result[]): Score[] {
