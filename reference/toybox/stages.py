@@ -40,7 +40,7 @@ class Scale:
     drawn: int  # pairs drawn or encoded at once outside of training
 
 
-GPU = Scale(120_000, 2_000, 1024, 32_768, 3, 1024)
+GPU = Scale(120_000, 2_000, 1024, 40_960, 3, 1024)
 CPU = Scale(4_000, 200, 96, 6_000, 1, 32)
 TRIAL = Scale(40, 10, 8, 700, 1, 16)
 

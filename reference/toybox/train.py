@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--theta", type=float, help="rotary base; that of the start if left out")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=max(1, os.cpu_count() - 2), help="processes that lay out streams")
+    parser.add_argument("--tokens", type=int, help="of a batch of streams; by device if left out")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dry-run", action="store_true", help="tiny batches and banks, to try every stage out")
     return parser.parse_args()
@@ -75,7 +76,8 @@ def main(args: argparse.Namespace) -> None:
     for seed in (torch.manual_seed, np.random.seed, random.seed):
         seed(args.seed)
     scale = TRIAL if args.dry_run else GPU if args.device.startswith("cuda") else CPU
-    settings = {k: str(v) for k, v in vars(args).items() if k not in ("out", "stop_after", "workers", "device")}
+    scale = replace(scale, tokens=args.tokens or scale.tokens)
+    settings = {k: str(v) for k, v in vars(args).items() if k not in ("out", "stop_after", "workers", "device", "tokens")}
     run = Run(args.out, args.stop_after, settings)
     bank = lambda name, seed, count: SceneBank.kept(args.out / f"scenes.{name}", (seed, args.seed), count, args.workers)
     world = World(scale, args.device, args.workers, bank("training", TRAINING_SEED, scale.scenes),
