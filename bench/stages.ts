@@ -7,7 +7,7 @@ import type { RgbFrame } from '../src/engine/contract';
 import { framePositions, textPositions } from '../src/engine/decoder/rotary';
 import { submit } from '../src/engine/gpu/program';
 import { pruneTarget } from '../src/engine/memory/budget';
-import { NO_FRAME } from '../src/engine/memory/positions';
+import { NEVER } from '../src/engine/memory/positions';
 import type { Model } from '../src/engine/model';
 import { continueGreedily } from '../src/engine/prompt';
 import { median, timed } from './measure';
@@ -45,7 +45,7 @@ export interface PruneCost {
 }
 
 /** Where keys stand, if all frames are one video; where they really do makes no difference to the time. */
-export const ONE_VIDEO = [{ first: 0, shift: 0, zeroBefore: 0, zeroAfter: NO_FRAME }];
+export const ONE_VIDEO = [{ first: 0, shift: 0, zeroBefore: 0, zeroAfter: NEVER }];
 
 /** Of watching one pair of frames. */
 const PAIR_STAGES = ['preprocess', 'encode', 'prefill'];

@@ -8,7 +8,7 @@ import { openModelFile } from '../src/engine/gguf/model-file';
 import { openNodeGpu } from '../src/engine/gpu/node-gpu';
 import { POLICY_NAMES } from '../src/engine/memory/policies';
 import { bytesPerToken } from '../src/engine/memory/ring-shape';
-import { readDecoderHyper } from '../src/engine/models/qwen2-vl';
+import { readDecoderHyper } from '../src/engine/models/decoder-file';
 import { createSession } from '../src/engine/session';
 import { type Arguments, type Command, UsageError } from './command';
 import { readFrames } from './frames';

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from transformers import Qwen2VLForConditionalGeneration
+from transformers import PreTrainedModel
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 import golden_cases as golden
 from fixture_models import Shape, allow_only, config_of, random_model
 from fixture_pictures import random_frames
-from fixture_table import QUESTIONS, Case, Part
+from fixture_table import QUESTIONS, Case, Part, Reply
 from fixture_tokenizer import CHAT_TEMPLATE, load_tokenizer, printable_ascii_ids, token_ids
-from qwen2vl_from_gguf import load_model, read_gguf
-from qwen2vl_gguf import write_gguf_pair
+from from_gguf import load_model, read_gguf
+from gguf_pair import write_gguf_pair
 
 # So that greedy tokens are a fair demand: the best logit always leads by this much,
 # with the cache in float32 and in float16.
@@ -51,6 +51,7 @@ def write_fixture(shape: Shape, cases: list[Case], folder: Path) -> None:
         "modelFile": model_path.name,
         "mmprojFile": mmproj_path.name,
         "config": describe(model.config, shape.image_mean, shape.image_std) | {
+            "projector": shape.family,
             "modelType": shape.model_type,
             "mmprojType": shape.mmproj_type,
         },
@@ -61,6 +62,8 @@ def write_fixture(shape: Shape, cases: list[Case], folder: Path) -> None:
 def describe(config, image_mean, image_std) -> dict:
     """The hyper-parameters a reader must find in the files."""
     text, vision = config.text_config, config.vision_config
+    plain = config.model_type == "qwen2_vl"
+    width = vision.embed_dim if plain else vision.hidden_size
     return {
         "vocabSize": text.vocab_size,
         "hiddenSize": text.hidden_size,
@@ -79,21 +82,22 @@ def describe(config, image_mean, image_std) -> dict:
         "videoPadId": config.video_token_id,
         "visionStartId": config.vision_start_token_id,
         "visionEndId": config.vision_end_token_id,
-        "visionWidth": vision.embed_dim,
+        "visionWidth": width,
         "visionLayers": vision.depth,
         "visionHeads": vision.num_heads,
-        "visionHeadDim": vision.embed_dim // vision.num_heads,
-        "visionIntermediateSize": vision.embed_dim * vision.mlp_ratio,
+        "visionHeadDim": width // vision.num_heads,
+        "visionIntermediateSize": width * vision.mlp_ratio if plain else vision.intermediate_size,
+        "patchSize": vision.patch_size,
         "imageMean": list(image_mean),
         "imageStd": list(image_std),
     }
 
 
-def _search(model: Qwen2VLForConditionalGeneration, tokenizer, shape: Shape, case: Case, folder: Path) -> dict:
+def _search(model: PreTrainedModel, tokenizer, shape: Shape, case: Case, folder: Path) -> dict:
     smallest = SMALLEST_MARGIN_LLAMA_CPP if shape.for_llama_cpp else SMALLEST_MARGIN
     for seed in range(shape.seed * 1000, shape.seed * 1000 + 1000):
         messages, text, media = _compose(tokenizer, case, seed)
-        prompt = golden.make_prompt(tokenizer, text, media, shape.image_mean, shape.image_std)
+        prompt = golden.make_prompt(tokenizer, text, media, shape.image_mean, shape.image_std, model.config)
         logits, ids = golden.greedy(model, prompt, half_cache=False)
         half_logits, half_ids = golden.greedy(model, prompt, half_cache=True)
         margin = float(min(golden.margins(logits).min(), golden.margins(half_logits).min()))
@@ -136,16 +140,20 @@ def _compose(tokenizer, case: Case, seed: int) -> tuple[list | None, str, list[g
     choose = np.random.default_rng(seed)
     words = " ".join(QUESTIONS).split()
     question = " ".join([QUESTIONS[seed % len(QUESTIONS)], *choose.choice(words, 4)])
-    content, media = [], []
+    messages, media = [{"role": "user", "content": []}], []
     for i, part in enumerate(case.parts):
+        content = messages[-1]["content"]
         if isinstance(part, Part):
-            media.append(golden.Medium(part.kind, random_frames(seed * 10 + i, part.frames, part.height, part.width)))
+            frames = random_frames(seed * 10 + i, part.frames, part.height, part.width)
+            media.append(golden.Medium(part.kind, frames, part.fps))
             content.append({"type": part.kind})
+        elif isinstance(part, Reply):
+            messages += [{"role": "assistant", "content": part.text}, {"role": "user", "content": []}]
         else:
             content.append({"type": "text", "text": part.replace("QUESTION", question)})
     if not case.chat:
+        content = messages[0]["content"]
         return None, "".join(part.get("text") or f"<|{part['type']}_pad|>" for part in content), media
-    messages = [{"role": "user", "content": content}]
     return messages, tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True), media
 
 
@@ -156,6 +164,7 @@ def _save_medium(prompt: golden.Prompt, index: int, file: str, folder: Path) -> 
         "kind": medium.kind,
         "framesFile": file,
         "frameCount": len(medium.frames),
+        "framesPerSecond": medium.fps,
         "grid": list(prompt.grids[index]),
         "tokenStart": prompt.spans[index][0],
         "tokenCount": prompt.spans[index][1],
@@ -197,11 +206,11 @@ def check_fixture(path: Path) -> None:
 
 
 def _check_case(model, tokenizer, case: dict, folder: Path, mean, std) -> None:
-    media = [golden.Medium(m["kind"], np.load(folder / m["framesFile"])) for m in case["media"]]
+    media = [golden.Medium(m["kind"], np.load(folder / m["framesFile"]), m["framesPerSecond"]) for m in case["media"]]
     if case["messages"]:
         text = tokenizer.apply_chat_template(case["messages"], tokenize=False, add_generation_prompt=True)
         assert text == case["prompt"]
-    prompt = golden.make_prompt(tokenizer, case["prompt"], media, mean, std)
+    prompt = golden.make_prompt(tokenizer, case["prompt"], media, mean, std, model.config)
     images = [i for i, medium in enumerate(media) if medium.kind == "image"]
     if images:
         processor = Qwen2VLImageProcessorPil(image_mean=mean, image_std=std, min_pixels=28 * 28)

@@ -1,18 +1,24 @@
-"""The small random Qwen2-VL checkpoints: their shapes and how their weights are drawn."""
+"""The small random checkpoints: their shapes and how their weights are drawn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
-from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+from transformers import PreTrainedConfig, PreTrainedModel
 
+from from_gguf import CLASSES, TOKENS_PER_SECOND, WINDOW_PIXELS
 from pixel_values import CLIP_MEAN, CLIP_STD
 
 
 @dataclass(frozen=True)
 class Shape:
-    """One fixture's architecture. Head dimension is hidden / heads, as in Qwen2-VL."""
+    """One fixture's architecture. Head dimension is hidden / heads, as in Qwen2-VL.
+
+    family: as `clip.projector_type` names it. vision_mlp: width inside the encoder's
+    feed-forward parts where it is gated; whole_every: every so manieth of its blocks
+    attends to the whole frame.
+    """
 
     name: str
     about: str
@@ -33,6 +39,9 @@ class Shape:
     rms_eps: float = 1e-6
     image_mean: tuple = CLIP_MEAN
     image_std: tuple = CLIP_STD
+    family: str = "qwen2vl_merger"
+    vision_mlp: int = 0
+    whole_every: int = 0
     # For the comparison with llama.cpp: only printable ASCII can be the best token, the
     # greedy path is clearer still, and images are saved as PNG too.
     for_llama_cpp: bool = False
@@ -46,9 +55,10 @@ def mrope_section(head_dim: int) -> list[int]:
     return [time, height, pairs - time - height]
 
 
-def config_of(shape: Shape, tokens: dict[str, int]) -> Qwen2VLConfig:
+def config_of(shape: Shape, tokens: dict[str, int]) -> PreTrainedConfig:
     """tokens: ids of the special tokens by their text."""
-    return Qwen2VLConfig(
+    config_class, _ = CLASSES[shape.family]
+    return config_class(
         tie_word_embeddings=shape.tied,
         image_token_id=tokens["<|image_pad|>"],
         video_token_id=tokens["<|video_pad|>"],
@@ -71,23 +81,32 @@ def config_of(shape: Shape, tokens: dict[str, int]) -> Qwen2VLConfig:
                 "mrope_section": mrope_section(shape.hidden // shape.heads),
             },
         },
-        vision_config={
-            "depth": shape.vision_depth,
-            "embed_dim": shape.vision_width,
-            "hidden_size": shape.hidden,
-            "num_heads": shape.vision_heads,
-            "mlp_ratio": 4,
-        },
+        vision_config=_vision_config(shape),
     )
 
 
-def random_model(shape: Shape, config: Qwen2VLConfig) -> Qwen2VLForConditionalGeneration:
+def _vision_config(shape: Shape) -> dict:
+    shared = {"depth": shape.vision_depth, "num_heads": shape.vision_heads}
+    if shape.family == "qwen2vl_merger":
+        return shared | {"embed_dim": shape.vision_width, "hidden_size": shape.hidden, "mlp_ratio": 4}
+    return shared | {
+        "hidden_size": shape.vision_width,
+        "intermediate_size": shape.vision_mlp,
+        "out_hidden_size": shape.hidden,
+        "window_size": WINDOW_PIXELS,
+        "fullatt_block_indexes": list(range(shape.whole_every - 1, shape.vision_depth, shape.whole_every)),
+        "tokens_per_second": TOKENS_PER_SECOND,
+    }
+
+
+def random_model(shape: Shape, config: PreTrainedConfig) -> PreTrainedModel:
     """Weights drawn so that every block matters and logits have a spread of 1 to 3.
 
     Norm weights scatter around one, every bias is non-zero, attention scores have a
     spread of about one, and each residual branch adds about as much as the stream holds.
     """
-    model = Qwen2VLForConditionalGeneration(config).eval()
+    _, model_class = CLASSES[shape.family]
+    model = model_class(config).eval()
     source = torch.Generator().manual_seed(shape.seed)
     branches = 2 * (shape.layers if shape.layers > 1 else 2)
     vision_branches = 2 * shape.vision_depth
@@ -120,21 +139,23 @@ def _distribution(
         return 0.0, 1.1 * unit
     if "qkv" in name:
         return 0.0, 1.2 * unit
+    if "visual" in name and ("attn.proj" in name or "fc2" in name):
+        return 0.0, 2.5 * unit * vision_branches**-0.5
+    if "visual" in name and "down_proj" in name:
+        return 0.0, 4.5 * unit * vision_branches**-0.5
     # Against a tied head the branches must be strong, or each token predicts itself.
     strength = 1.6 if shape.tied else 1.0
     if "o_proj" in name:
         return 0.0, 4.0 * strength * unit * branches**-0.5
     if "down_proj" in name:
         return 0.0, 4.5 * strength * unit * branches**-0.5
-    if "visual" in name and ("attn.proj" in name or "fc2" in name):
-        return 0.0, 2.5 * unit * vision_branches**-0.5
     if "merger.mlp.2" in name:
         return 0.0, 1.6 * unit
     return 0.0, 1.0 * unit
 
 
 @torch.no_grad()
-def allow_only(model: Qwen2VLForConditionalGeneration, allowed: list[int]) -> None:
+def allow_only(model: PreTrainedModel, allowed: list[int]) -> None:
     """Makes every other token's logit very low. Needs an untied head.
 
     The last channel of the residual stream is held at a constant: embeddings and the

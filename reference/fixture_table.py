@@ -1,7 +1,8 @@
 """Which fixtures exist: their architectures and the prompts tried on each.
 
-A prompt is a list of parts: text, `image(h, w)` or `video(frames, h, w)`, sides in
-14-pixel patches. Together the table covers query/key head ratios 1, 2, 3 and 6, head
+A prompt is a list of parts: text, `image(h, w)` or `video(frames, h, w, fps)`, sides in
+14-pixel patches, and replies between one message of the user's and the next. Together
+the table covers query/key head ratios 1, 2, 3 and 6, head
 dimensions 32, 64, 80 and 128 (32, 40 and 80 in the encoder), tied and untied heads,
 odd depths, ids without a token, every stored type, grids longer than wide and wider
 than long, an odd number of frames, and text before, between and after media.
@@ -20,19 +21,27 @@ class Part:
     frames: int
     height: int
     width: int
+    fps: float = 2.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer of the model's; what follows is the user's next message."""
+
+    text: str
 
 
 def image(height: int, width: int) -> Part:
     return Part("image", 1, height * 14, width * 14)
 
 
-def video(frames: int, height: int, width: int) -> Part:
-    return Part("video", frames, height * 14, width * 14)
+def video(frames: int, height: int, width: int, fps: float = 2.0) -> Part:
+    return Part("video", frames, height * 14, width * 14, fps)
 
 
 @dataclass(frozen=True)
 class Case:
-    """parts: one user message. chat: through the chat template, else as it stands.
+    """parts: a user's message, or several with replies between. chat: through the chat template, else as it stands.
 
     QUESTION in a text is replaced by a question and some words that the seed chooses.
     """
@@ -68,6 +77,18 @@ VIDEO_LONG = Case("video-5-long", ("Before ", video(10, 4, 4), " between ", imag
 # llama.cpp scales images of fewer than eight visual tokens up.
 LARGER_IMAGE = Case("image", (image(6, 8), "QUESTION"))
 BARE = Case("bare", ("<|vision_start|>", image(4, 4), "<|vision_end|>QUESTION"), chat=False)
+
+# For families with windows of eight patches a side: grids that they do not divide.
+WINDOWS = Case("image-windows", (image(10, 12), "QUESTION"))
+TWO_WINDOWS = Case("two-images", ("First ", image(10, 6), " then ", image(10, 6), " QUESTION"))
+VIDEO_WINDOWS = Case("video-5-windows", ("A clip: ", video(5, 4, 10), "QUESTION"))
+# Time positions 4 and 1 ⅓ a temporal patch: as many seconds as frames, and three frames a second.
+VIDEO_SLOW = Case("video-6-slow", (video(6, 4, 6, 1.0), "QUESTION"))
+VIDEO_FAST = Case("video-7-fast", ("Before ", video(7, 2, 4, 3.0), " after. QUESTION"))
+TURNS = Case(
+    "turns",
+    (video(4, 4, 6), "QUESTION", Reply("It rolls to the left."), video(4, 4, 6, 1.5), "And now?", Reply("It stopped."), "Why?"),
+)
 
 FIXTURES: list[tuple[Shape, list[Case]]] = [
     (
@@ -115,5 +136,26 @@ FIXTURES: list[tuple[Shape, list[Case]]] = [
             for_llama_cpp=True,
         ),
         [TEXT, LARGER_IMAGE],
+    ),
+    (
+        Shape(
+            "qwen2.5-gqa2-hd32", "Qwen2.5-VL: every second encoder block whole", 31, 64, 2, 1, 2, 96, True, 64, 2, 3,
+            family="qwen2.5vl_merger", vision_mlp=84, whole_every=2,
+        ),
+        [IMAGE, WINDOWS, VIDEO_WINDOWS, TURNS],
+    ),
+    (
+        Shape(
+            "qwen2.5-gqa3-hd40", "Qwen2.5-VL: untied, encoder heads of 40, one whole block in four", 32, 120, 3, 1, 1, 64, False, 40, 1, 4,
+            family="qwen2.5vl_merger", vision_mlp=60, whole_every=4, image_mean=(0.5, 0.5, 0.5), image_std=(0.25, 0.25, 0.25),
+        ),
+        [TEXT, TWO_WINDOWS, VIDEO_SLOW],
+    ),
+    (
+        Shape(
+            "qwen2.5-gqa1-hd64", "Qwen2.5-VL: Q8_0 in both files, all encoder blocks whole", 33, 128, 2, 2, 2, 64, True, 32, 1, 1,
+            "Q8_0", "Q8_0", family="qwen2.5vl_merger", vision_mlp=96, whole_every=1,
+        ),
+        [WINDOWS, VIDEO_FAST],
     ),
 ]

@@ -6,19 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from transformers import DynamicCache, Qwen2VLForConditionalGeneration
+from transformers import DynamicCache, PreTrainedModel
 
-from pixel_values import MERGE, pixel_values
+from pixel_values import MERGE, TEMPORAL, pixel_values
 
 STEPS = 24
 
 
 @dataclass
 class Medium:
-    """One image or video. frames: uint8 [frames, height, width, 3]."""
+    """One image or video. frames: uint8 [frames, height, width, 3], so many a second."""
 
     kind: str
     frames: np.ndarray
+    fps: float = 2.0
+
+    @property
+    def seconds_per_patch(self) -> float:
+        return TEMPORAL / self.fps
 
 
 @dataclass
@@ -44,7 +49,12 @@ class HalfPrecisionCache(DynamicCache):
         return super().update(key_states.half().float(), value_states.half().float(), *args, **kwargs)
 
 
-def make_prompt(tokenizer, text: str, media: list[Medium], mean, std) -> Prompt:
+def per_second(config) -> float | None:
+    """Time positions a second of video, where a model's positions follow the frames' times."""
+    return getattr(config.vision_config, "tokens_per_second", None)
+
+
+def make_prompt(tokenizer, text: str, media: list[Medium], mean, std, config) -> Prompt:
     """text has one `<|image_pad|>` or `<|video_pad|>` a medium, in order."""
     prepared = [pixel_values(medium.frames, mean, std) for medium in media]
     grids = [grid for _, grid in prepared]
@@ -58,24 +68,30 @@ def make_prompt(tokenizer, text: str, media: list[Medium], mean, std) -> Prompt:
         else:
             ids.append(token)
     assert len(spans) == len(media)
-    return Prompt(ids, media, [v for v, _ in prepared], grids, spans, mrope_positions(len(ids), spans, grids))
+    rate = per_second(config)
+    steps = [rate * m.seconds_per_patch if rate is not None and m.kind == "video" else 1 for m in media]
+    positions = mrope_positions(len(ids), spans, grids, steps)
+    return Prompt(ids, media, [v for v, _ in prepared], grids, spans, positions)
 
 
-def mrope_positions(count: int, spans: list[tuple[int, int]], grids: list[tuple[int, int, int]]) -> torch.Tensor:
+def mrope_positions(
+    count: int, spans: list[tuple[int, int]], grids: list[tuple[int, int, int]], steps: list[float]
+) -> torch.Tensor:
     """Rotary positions (time, height, width) of each token, int64 [3, count].
 
     As the Qwen2-VL paper defines them: text counts up in all three; a medium starts at
     the next free position and counts temporal patches, rows and columns of merged
-    tokens; what follows starts one past the largest position so far.
+    tokens; what follows starts one past the largest position so far. A temporal patch
+    is `step` positions after the one before, rounded down (Qwen2.5-VL).
     """
     positions = torch.zeros(3, count, dtype=torch.int64)
     index = following = 0
-    for (start, tokens), (t, h, w) in [*zip(spans, grids), ((count, 0), (0, 0, 0))]:
+    for (start, tokens), (t, h, w), step in [*zip(spans, grids, steps), ((count, 0), (0, 0, 0), 1)]:
         text = start - index
         positions[:, index:start] = torch.arange(text) + following
         following += text
         if tokens:
-            axes = [torch.arange(n) for n in (t, h // MERGE, w // MERGE)]
+            axes = [(torch.arange(t) * step).long(), torch.arange(h // MERGE), torch.arange(w // MERGE)]
             grid = torch.stack(torch.meshgrid(*axes, indexing="ij")).reshape(3, -1)
             positions[:, start : start + tokens] = grid + following
             following += int(grid.max()) + 1
@@ -83,8 +99,9 @@ def mrope_positions(count: int, spans: list[tuple[int, int]], grids: list[tuple[
     return positions
 
 
-def model_inputs(prompt: Prompt) -> dict[str, torch.Tensor]:
+def model_inputs(model: PreTrainedModel, prompt: Prompt) -> dict[str, torch.Tensor]:
     """The arguments of the model's forward pass, without positions and cache."""
+    clocked = per_second(model.config) is not None
     inputs: dict[str, torch.Tensor] = {"input_ids": torch.tensor([prompt.ids])}
     kinds = torch.zeros(1, len(prompt.ids), dtype=torch.int32)
     for medium, (start, count) in zip(prompt.media, prompt.spans):
@@ -97,19 +114,22 @@ def model_inputs(prompt: Prompt) -> dict[str, torch.Tensor]:
         if chosen:
             inputs[values_key] = torch.cat([prompt.values[i] for i in chosen])
             inputs[grid_key] = torch.tensor([prompt.grids[i] for i in chosen])
+    seconds = [medium.seconds_per_patch for medium in prompt.media if medium.kind == "video"]
+    if seconds and clocked:
+        inputs["second_per_grid_ts"] = torch.tensor(seconds)
     return inputs | {"mm_token_type_ids": kinds}
 
 
-def transformers_positions(model: Qwen2VLForConditionalGeneration, prompt: Prompt) -> torch.Tensor:
+def transformers_positions(model: PreTrainedModel, prompt: Prompt) -> torch.Tensor:
     """What `get_rope_index` answers, int64 [3, tokens]."""
-    inputs = model_inputs(prompt)
-    keys = ("input_ids", "mm_token_type_ids", "image_grid_thw", "video_grid_thw")
-    positions, _ = model.model.get_rope_index(**{key: inputs.get(key) for key in keys})
+    inputs = model_inputs(model, prompt)
+    keys = ("input_ids", "mm_token_type_ids", "image_grid_thw", "video_grid_thw", "second_per_grid_ts")
+    positions, _ = model.model.get_rope_index(**{key: inputs[key] for key in keys if key in inputs})
     return positions[:, 0]
 
 
 @torch.no_grad()
-def visual_tokens(model: Qwen2VLForConditionalGeneration, prompt: Prompt) -> np.ndarray:
+def visual_tokens(model: PreTrainedModel, prompt: Prompt) -> np.ndarray:
     """Merged visual tokens of all media in prompt order, float32 [tokens, hidden]."""
     rows = []
     for medium, values, grid in zip(prompt.media, prompt.values, prompt.grids):
@@ -119,11 +139,11 @@ def visual_tokens(model: Qwen2VLForConditionalGeneration, prompt: Prompt) -> np.
 
 
 @torch.no_grad()
-def greedy(model: Qwen2VLForConditionalGeneration, prompt: Prompt, half_cache: bool) -> tuple[np.ndarray, list[int]]:
+def greedy(model: PreTrainedModel, prompt: Prompt, half_cache: bool) -> tuple[np.ndarray, list[int]]:
     """Logits of every step, float32 [24, vocab], and the 24 greedy ids; EOS does not stop it."""
     cache = HalfPrecisionCache() if half_cache else DynamicCache()
     following = int(prompt.positions.max()) + 1
-    out = model(**model_inputs(prompt), position_ids=prompt.positions[:, None], past_key_values=cache, use_cache=True)
+    out = model(**model_inputs(model, prompt), position_ids=prompt.positions[:, None], past_key_values=cache, use_cache=True)
     logits, ids = [out.logits[0, -1]], []
     while True:
         ids.append(int(logits[-1].argmax()))
@@ -136,10 +156,10 @@ def greedy(model: Qwen2VLForConditionalGeneration, prompt: Prompt, half_cache: b
 
 
 @torch.no_grad()
-def generate(model: Qwen2VLForConditionalGeneration, prompt: Prompt) -> list[int]:
+def generate(model: PreTrainedModel, prompt: Prompt) -> list[int]:
     """The ids transformers' own `generate` gives, positions and all left to it."""
     out = model.generate(
-        **model_inputs(prompt), max_new_tokens=STEPS, min_new_tokens=STEPS, do_sample=False, eos_token_id=-1, pad_token_id=0
+        **model_inputs(model, prompt), max_new_tokens=STEPS, min_new_tokens=STEPS, do_sample=False, eos_token_id=-1, pad_token_id=0
     )
     return out[0, len(prompt.ids) :].tolist()
 

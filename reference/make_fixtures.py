@@ -1,7 +1,8 @@
 """Regenerates everything under reference/fixtures/, or checks what is there.
 
-    python reference/make_fixtures.py            write all fixtures
-    python reference/make_fixtures.py --check    reproduce the goldens from the files
+    python reference/make_fixtures.py               write all fixtures
+    python reference/make_fixtures.py --only NAMES  write these checkpoints and their goldens
+    python reference/make_fixtures.py --check       reproduce the goldens from the files
 """
 
 from __future__ import annotations
@@ -33,6 +34,13 @@ def write_all() -> None:
         print("wrote", shape.name, flush=True)
 
 
+def write_some(names: list[str]) -> None:
+    for shape, cases in FIXTURES:
+        if shape.name in names:
+            write_fixture(shape, cases, FOLDER)
+            print("wrote", shape.name, flush=True)
+
+
 def check_all() -> None:
     check_texts(FOLDER)
     check_blocks(FOLDER / "blocks")
@@ -45,7 +53,13 @@ def check_all() -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="checkpoints to write")
     arguments = parser.parse_args()
     logging.getLogger("transformers").setLevel(logging.ERROR)
     torch.set_num_threads(1)
-    check_all() if arguments.check else write_all()
+    if arguments.check:
+        check_all()
+    elif arguments.only:
+        write_some(arguments.only)
+    else:
+        write_all()

@@ -52,7 +52,7 @@ def write(path: Path, value) -> None:
 
 def gguf_weights(path: Path) -> tuple[Sizes, dict]:
     """Sizes and tensors (`visual.*`, `language_model.*`, float32) of the pair model.gguf and mmproj.gguf."""
-    from qwen2vl_from_gguf import load_model
+    from from_gguf import load_model
     loaded = load_model(path.with_name("model.gguf"), path.with_name("mmproj.gguf"))
     text, sight = loaded.config.text_config, loaded.config.vision_config
     sizes = Sizes(sight.embed_dim, sight.depth, sight.num_heads, text.hidden_size, text.num_hidden_layers,

@@ -15,7 +15,7 @@ from tokenizer import CHAT_TEMPLATE, Text
 
 def export(model: Path, folder: Path) -> None:
     """Raises ImportError where the gguf package is missing."""
-    from qwen2vl_gguf import write_gguf_pair
+    from gguf_pair import write_gguf_pair
     folder.mkdir(parents=True, exist_ok=True)
     sizes, vision, decoder = load_pair(model)
     write_gguf_pair(

@@ -10,22 +10,26 @@ import { submit } from './gpu/program';
 import { Positions, type PositionsState } from './memory/positions';
 import type { Region } from './memory/ring';
 import type { SeqRange } from './memory/seq-range';
+import { type ClockState, StreamClock } from './memory/stream-clock';
 import type { Model } from './model';
 
 /** What saving takes of a context besides the ring. Plain data. */
 export interface ContextState {
   readonly dialogue: readonly Exchange[];
   readonly positions: PositionsState;
+  readonly clock: ClockState;
 }
 
 export class Context {
   readonly positions: Positions;
   readonly dialogue = new Dialogue();
+  readonly #clock: StreamClock;
   readonly #model: Model;
 
   constructor(model: Model) {
     this.#model = model;
     this.positions = new Positions(model.trainedPositions);
+    this.#clock = new StreamClock(model.video.positionsPerSecond);
   }
 
   /** Forgets everything. */
@@ -33,16 +37,22 @@ export class Context {
     this.#model.ring.reset();
     this.dialogue.clear();
     this.positions.clear();
+    this.#clock.clear();
   }
 
   get state(): ContextState {
-    return { dialogue: this.dialogue.state, positions: this.positions.state };
+    return {
+      dialogue: this.dialogue.state,
+      positions: this.positions.state,
+      clock: this.#clock.state,
+    };
   }
 
   /** Takes over a saved state; the ring is restored apart. */
-  restore({ dialogue, positions }: ContextState): void {
+  restore({ dialogue, positions, clock }: ContextState): void {
     this.dialogue.restore(dialogue);
     this.positions.restore(positions);
+    this.#clock.restore(clock);
   }
 
   /** Prefills text, in blocks; nothing is sampled. */
@@ -86,21 +96,28 @@ export class Context {
   openVideo(): void {
     const { ring, grid } = this.#model;
     this.positions.openVideo(ring.nextSeq, grid.tokenRows, grid.tokenCols);
+    this.#clock.openVideo();
   }
 
   /** Slots and positions of one more frame of the open video; its embeddings are the encoder's to leave. */
-  frame(): Block {
+  frame(timestampMs: number): Block {
     const { ring, grid } = this.#model;
     const place = ring.allocate('visual', grid.tokens);
-    return { place, positions: this.positions.frame(place.frame) };
+    const time = this.#clock.frame(timestampMs, this.positions.latestTime);
+    return { place, positions: this.positions.frame(time), time };
   }
 
-  /** Makes room for a frame after `opening` text tokens, in the ring as its policy says. @returns whether it pruned. */
-  makeFrameRoom(opening: number): boolean {
+  /**
+   * Makes room for a frame after `opening` text tokens, in the ring as its policy says. After a pause in a video that
+   * would take more than a quarter of the trained positions, what is beyond does not count.
+   * @returns whether it pruned.
+   */
+  makeFrameRoom(opening: number, timestampMs: number): boolean {
     const { ring, rotation, grid } = this.#model;
     const pruned = ring.makeRoom(() => rotation.locate(this.positions.waysBack, ring.nextSeq));
     this.#dropTurns(opening);
-    this.#makePositions(opening + Math.max(grid.tokenRows, grid.tokenCols));
+    const seconds = Math.min(this.#clock.advance(timestampMs), Math.floor(this.positions.range / 4));
+    this.#makePositions(opening + Math.max(grid.tokenRows, grid.tokenCols, seconds));
     return pruned;
   }
 

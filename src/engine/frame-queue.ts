@@ -7,7 +7,8 @@ import type { FrameInput } from './vision/frame-input';
 /** Two frames in one slot of the frame input, waiting to be encoded. */
 export interface FramePair {
   readonly slot: number;
-  readonly timestampMs: number;
+  /** Of the first frame and of the second. */
+  readonly timesMs: readonly [number, number];
   readonly settle: { resolve(result: WatchResult): void; reject(error: unknown): void };
 }
 
@@ -50,7 +51,7 @@ export class FrameQueue {
     if (half) {
       this.#input.write(half.slot, 1, frame);
       this.#counts.seen++;
-      return this.#complete(half.slot, timestampMs);
+      return this.#complete(half.slot, [half.timestampMs, timestampMs]);
     }
     const slot = this.#takeSlot();
     try {
@@ -68,7 +69,9 @@ export class FrameQueue {
   /** Makes a pair of a frame that has no second yet, as a still picture. */
   completeHalf(): void {
     // Whoever completes it learns what became of it otherwise.
-    if (this.#half) this.#complete(this.#half.slot, this.#half.timestampMs).catch(() => {});
+    if (!this.#half) return;
+    const { slot, timestampMs } = this.#half;
+    this.#complete(slot, [timestampMs, timestampMs]).catch(() => {});
   }
 
   /** The oldest pair, to be ingested; its slot must be given back with `release`. */
@@ -96,10 +99,10 @@ export class FrameQueue {
     for (const pair of this.#ready.splice(0)) pair.settle.reject(error);
   }
 
-  #complete(slot: number, timestampMs: number): Promise<WatchResult> {
+  #complete(slot: number, timesMs: readonly [number, number]): Promise<WatchResult> {
     this.#half = undefined;
     return new Promise((resolve, reject) => {
-      this.#ready.push({ slot, timestampMs, settle: { resolve, reject } });
+      this.#ready.push({ slot, timesMs, settle: { resolve, reject } });
     });
   }
 

@@ -17,8 +17,10 @@ import { Ring } from './memory/ring';
 import { planRing, type RingShape } from './memory/ring-shape';
 import { KeyRotation, planRotation } from './memory/rotation';
 import { planSnapshot } from './memory/snapshot';
-import { planDecoderWeights, readDecoderHyper } from './models/qwen2-vl';
-import { qwen2VlVisionHyper, qwen2VlVisionWeights } from './models/qwen2-vl-vision';
+import { checkDecoder, familyOf } from './models';
+import { planDecoderWeights, readDecoderHyper } from './models/decoder-file';
+import type { VideoFormat } from './models/family';
+import { planVisionWeights, readVisionHyper } from './models/vision-file';
 import { type ConversationPieces, conversationPieces } from './text/chat-template';
 import { Tokenizer } from './text/tokenizer';
 import { planVision, VisionEncoder } from './vision/encoder';
@@ -58,6 +60,8 @@ export interface Model {
   /** Of the ring's keys. */
   readonly rotation: KeyRotation;
   readonly trainedPositions: number;
+  /** How frames stand before the decoder. */
+  readonly video: VideoFormat;
   readonly tokenizer: Tokenizer;
   readonly conversation: ConversationPieces;
   /** Releases the buffers, not the device. */
@@ -98,10 +102,12 @@ async function build(
 ): Promise<Model> {
   const { device } = gpu;
   const matmul = { kernels: gpu.kernels, f16: gpu.features.f16 && options.precision !== 'f32' };
+  const family = familyOf(mmprojFile);
+  checkDecoder(modelFile, family);
   const hyper = readDecoderHyper(modelFile);
   const tokenizer = readTokenizer(modelFile, hyper);
   const conversation = conversationPieces(modelFile.metadata);
-  const visionHyper = qwen2VlVisionHyper(mmprojFile);
+  const visionHyper = readVisionHyper(mmprojFile, family.vision(mmprojFile.metadata));
   if (visionHyper.outputWidth !== hyper.width) {
     throw new InvalidInputError(
       `${mmprojFile.source.name} makes visual tokens of width ${visionHyper.outputWidth}, but ${modelFile.source.name} reads ${hyper.width}. Choose the two files of one model.`,
@@ -135,7 +141,7 @@ async function build(
   const textWeights = new WeightPlan(modelFile, bindingBytes);
   const visionWeights = new WeightPlan(mmprojFile, bindingBytes);
   const decoderWeights = planDecoderWeights(textWeights, hyper);
-  const encoderWeights = qwen2VlVisionWeights(mmprojFile, visionWeights, visionHyper);
+  const encoderWeights = planVisionWeights(mmprojFile, visionWeights, visionHyper);
   const plan: MemoryPlan = [
     ...textWeights.specs,
     ...visionWeights.specs,
@@ -187,6 +193,7 @@ async function build(
       ring,
       rotation,
       trainedPositions,
+      video: family.video,
       tokenizer,
       conversation,
       dispose: () => ledger.dispose(),

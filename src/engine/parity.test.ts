@@ -8,17 +8,16 @@ import { continueGreedily, type PromptRun, promptRuns, runPrompt, type See, seeF
 import { type Case, type Fixture, fixtureFiles, fixtures } from './testing/fixtures';
 import { TOLERANCE } from './testing/tolerance';
 
-const PATCH = 14;
 const MERGE = 2;
 
 async function load(fixture: Fixture, test: Case, precision: 'f32' | 'f16'): Promise<Model> {
   const [, rows, columns] = test.media[0]?.grid ?? [1, 2, 2];
   return loadModel(await testGpu(), {
     ...(await fixtureFiles(fixture.name)),
-    frame: { width: columns * PATCH, height: rows * PATCH },
+    frame: { width: columns * fixture.patchSize, height: rows * fixture.patchSize },
     visualTokens: rows * columns,
     textTokens: test.ids.length + 32,
-    maxRgbPixels: rows * columns * PATCH * PATCH,
+    maxRgbPixels: rows * columns * fixture.patchSize ** 2,
     precision,
   });
 }
@@ -35,6 +34,14 @@ function runsOf(fixture: Fixture, { ids, media }: Case): PromptRun[] {
   }
   if (at < ids.length) runs.push({ kind: 'text', ids: ids.slice(at) });
   return runs;
+}
+
+/** Runs whose videos have the times of the case's. */
+function timed(runs: readonly PromptRun[], { media }: Case): PromptRun[] {
+  let visual = 0;
+  return runs.map((run) =>
+    run.kind === 'text' ? run : { ...run, secondsPerPatch: 2 / media[visual++]!.framesPerSecond },
+  );
 }
 
 /**
@@ -56,7 +63,10 @@ async function run(fixture: Fixture, test: Case, precision: 'f32' | 'f16') {
     const oneSize = test.media.every(
       ({ grid }) => grid[1] === test.media[0]!.grid[1] && grid[2] === test.media[0]!.grid[2],
     );
-    const runs = oneSize ? promptRuns(test.ids, fixture.pads, model.grid) : runsOf(fixture, test);
+    const runs = timed(
+      oneSize ? promptRuns(test.ids, fixture.pads, model.grid) : runsOf(fixture, test),
+      test,
+    );
     const see = oneSize
       ? seeFrames(
           model,

@@ -41,7 +41,7 @@ describe('the context after a rebase', () => {
         model.frames.write(0, 0, frame(2 * i));
         model.frames.write(0, 1, frame(2 * i + 1));
         submit(model.gpu.device, 'encode', (pass) => model.encoder.record(pass, 0));
-        submit(model.gpu.device, 'frame', model.decoder.prefill(context.frame()));
+        submit(model.gpu.device, 'frame', model.decoder.prefill(context.frame(1000 * i)));
       }
     };
     context.clear();

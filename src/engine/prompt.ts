@@ -7,6 +7,7 @@ import { textPositions } from './decoder/rotary';
 import { InvalidInputError } from './errors';
 import { submit } from './gpu/program';
 import { Positions } from './memory/positions';
+import { StreamClock } from './memory/stream-clock';
 import type { Model } from './model';
 
 /** An image or video: its temporal patches, and its rows and columns of visual tokens. */
@@ -15,6 +16,8 @@ export interface VisualRun {
   readonly time: number;
   readonly rows: number;
   readonly columns: number;
+  /** From one temporal patch to the next; 1 if left out, as at two frames a second. */
+  readonly secondsPerPatch?: number;
 }
 
 /** A run of the prompt: text, or the visual tokens of one image or video. */
@@ -101,6 +104,7 @@ export function seeFrames(model: Model, runs: readonly PromptRun[], frames: read
 export async function runPrompt(model: Model, runs: readonly PromptRun[], see: See): Promise<PromptEnd> {
   const { decoder, ring, gpu } = model;
   const positions = new Positions(model.trainedPositions);
+  const clock = new StreamClock(model.video.positionsPerSecond);
   const blocks = [...promptBlocks(runs, decoder.blockTokens)];
   ring.reset();
   let firstId = -1;
@@ -110,10 +114,15 @@ export async function runPrompt(model: Model, runs: readonly PromptRun[], see: S
     const final = index === blocks.length - 1;
     const tokens = ids ? ids.length : visual.run.rows * visual.run.columns;
     const place = ring.allocate('pinned', tokens);
-    if (visual?.time === 0) positions.openVideo(place.firstSeq, visual.run.rows, visual.run.columns);
+    if (visual?.time === 0) {
+      positions.openVideo(place.firstSeq, visual.run.rows, visual.run.columns);
+      clock.openVideo();
+    }
     const record = decoder.prefill({
       ids,
-      positions: ids ? positions.text(place.firstSeq, tokens) : positions.frame(visual.time),
+      positions: ids
+        ? positions.text(place.firstSeq, tokens)
+        : positions.frame(clock.frame(frameTimestamp(visual), Number.POSITIVE_INFINITY)),
       place,
       choice: final ? { sampling: GREEDY, draw: 0 } : undefined,
     });
@@ -125,6 +134,10 @@ export async function runPrompt(model: Model, runs: readonly PromptRun[], see: S
     else submit(gpu.device, 'prompt', both);
   }
   return { firstId, nextPosition: positions.next };
+}
+
+function frameTimestamp({ run, time }: { readonly run: VisualRun; readonly time: number }): number {
+  return 1000 * time * (run.secondsPerPatch ?? 1);
 }
 
 /** Text, or a temporal patch of the image or video with that index. */

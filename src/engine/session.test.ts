@@ -3,57 +3,16 @@
 
 import { describe, expect, it, vi } from 'vitest';
 import { InvalidInputError, MemoryFullError } from './errors';
-import { testGpu } from './gpu/testing/harness';
-import { loadModel } from './model';
-import { continueGreedily, type PromptRun, runPrompt, seeFrames } from './prompt';
-import { fixtureFiles } from './testing/fixtures';
 import {
   ANSWER,
   ask,
   countCalls,
-  FIXTURE,
-  FRAME,
   noiseFrame as frame,
   openSmall as open,
   TOKENS_PER_FRAME,
   watch,
 } from './testing/small-session';
-
-/** Part of a whole prompt: text, token ids, or temporal patches of the stream. */
-type Segment = string | { readonly ids: readonly number[] } | readonly [first: number, count: number];
-
-/** What the model says after a whole conversation run as one prompt. */
-async function wholePrompt(segments: readonly Segment[]): Promise<{ text: string; ids: number[] }> {
-  const model = await loadModel(await testGpu(), {
-    ...(await fixtureFiles(FIXTURE)),
-    frame: FRAME,
-    visualTokens: 2 * TOKENS_PER_FRAME,
-    textTokens: 1024,
-    maxRgbPixels: FRAME.width * FRAME.height,
-  });
-  try {
-    const { tokenizer, grid } = model;
-    const runs = segments.map((segment): PromptRun => {
-      if (typeof segment === 'string') {
-        return { kind: 'text', ids: tokenizer.encode(segment, { parseSpecial: true }) };
-      }
-      if ('ids' in segment) return { kind: 'text', ids: segment.ids };
-      return { kind: 'video', time: segment[1], rows: grid.tokenRows, columns: grid.tokenCols };
-    });
-    const frames = segments.flatMap((segment) =>
-      typeof segment === 'string' || 'ids' in segment
-        ? []
-        : Array.from({ length: 2 * segment[1] }, (_, i) => frame(2 * segment[0] + i)),
-    );
-    const end = await runPrompt(model, runs, seeFrames(model, runs, frames));
-    const ids = await continueGreedily(model, end, ANSWER);
-    const stop = ids.findIndex((id) => tokenizer.eosTokenIds.has(id));
-    if (stop >= 0) ids.length = stop;
-    return { text: tokenizer.decode(ids), ids };
-  } finally {
-    model.dispose();
-  }
-}
+import { type PromptPart, wholePrompt } from './testing/whole-prompt';
 
 const OPENING =
   '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<|vision_start|>';
@@ -71,7 +30,7 @@ describe('answers are those of the whole prompt', () => {
   it('two turns, the first stopped in the middle, frames in between', async () => {
     const session = await open();
     await watch(session, 0, 3);
-    const opening: Segment[] = [OPENING, [0, 3], `<|vision_end|>${toAnswer('What is it?')}`];
+    const opening: PromptPart[] = [OPENING, [0, 3], `<|vision_end|>${toAnswer('What is it?')}`];
     const whole = await wholePrompt(opening);
     const first = await ask(session, 'What is it?', 4);
     expect([whole.text.startsWith(first), whole.text.length > first.length]).toEqual([true, true]);
@@ -89,7 +48,7 @@ describe('answers are those of the whole prompt', () => {
   it('two questions without frames between', async () => {
     const session = await open();
     await watch(session, 0, 2);
-    const opening: Segment[] = [OPENING, [0, 2], `<|vision_end|>${toAnswer('What is it?')}`];
+    const opening: PromptPart[] = [OPENING, [0, 2], `<|vision_end|>${toAnswer('What is it?')}`];
     const first = await wholePrompt(opening);
     expect(await ask(session, 'What is it?')).toBe(first.text);
     const want = await wholePrompt([...opening, { ids: first.ids }, `${NEXT_TURN}${toAnswer('Why?')}`]);
@@ -100,7 +59,7 @@ describe('answers are those of the whole prompt', () => {
     const session = await open();
     await watch(session, 0, 2);
     const before = session.memory();
-    const opening: Segment[] = [OPENING, [0, 2], `<|vision_end|>${toAnswer('What is it?')}`];
+    const opening: PromptPart[] = [OPENING, [0, 2], `<|vision_end|>${toAnswer('What is it?')}`];
     const first = await wholePrompt(opening);
     for (const question of ['Why?', 'What is it?']) {
       const text = await ask(session, question, undefined, false);

@@ -21,7 +21,7 @@ import type {
 import { generate } from './decoder/generate';
 import { samplingOf } from './decoder/sampling';
 import { DeviceLostError, type EngineError, InvalidInputError } from './errors';
-import { type FrameCounts, FrameQueue } from './frame-queue';
+import { type FrameCounts, type FramePair, FrameQueue } from './frame-queue';
 import type { ByteSource } from './gguf/byte-source';
 import { checkVideoFrames, openDevice } from './gpu/device';
 import { submit } from './gpu/program';
@@ -279,8 +279,8 @@ class StreamSession implements Session {
     const pair = this.#queue.shift();
     if (!pair) return;
     try {
-      await this.#ingest(pair.slot);
-      this.#newestTimestampMs = pair.timestampMs;
+      await this.#ingest(pair);
+      this.#newestTimestampMs = pair.timesMs[1];
       pair.settle.resolve('ingested');
     } catch (error) {
       pair.settle.reject(error);
@@ -291,17 +291,17 @@ class StreamSession implements Session {
   }
 
   /** Encodes and prefills one temporal patch, pruning first where the budget asks for it. */
-  async #ingest(slot: number): Promise<void> {
+  async #ingest({ slot, timesMs }: FramePair): Promise<void> {
     const { decoder, encoder, gpu } = this.#model;
     const context = this.#context;
     const opening = context.positions.inVideo ? [] : this.#special(this.#pieces.beforeFrames);
     const pruned = this.#clock.start('prune');
-    if (context.makeFrameRoom(opening.length)) void pruned();
+    if (context.makeFrameRoom(opening.length, timesMs[0])) void pruned();
     if (!context.positions.inVideo) {
       context.dialogue.openFrames(context.text('dialogue', opening));
       context.openVideo();
     }
-    const frame = context.frame();
+    const frame = context.frame(timesMs[0]);
 
     const encoded = this.#clock.start('encode');
     submit(gpu.device, 'encode', (pass) => encoder.record(pass, slot));

@@ -12,7 +12,7 @@ import {
   upload,
 } from '../gpu/testing/harness';
 import { halfBits } from '../gpu/testing/random-weights';
-import { EMPTY } from '../memory/ring-shape';
+import { EMPTY, SLOT_WORDS } from '../memory/ring-shape';
 import { TOLERANCE } from '../testing/tolerance';
 
 interface Shape {
@@ -39,14 +39,14 @@ const stepWords = (tokens: number, firstSeq: number, freeHead: number, scanSlots
 /** A ring in disorder: sequence numbers shuffled, every seventh slot empty, some newer than the block. */
 function scene({ heads, kvHeads, headDim, tokens, capacity, scanSlots }: Shape) {
   const firstSeq = scanSlots - tokens - 5;
-  const slots = new Uint32Array(kvHeads * capacity * 4);
+  const slots = new Uint32Array(kvHeads * capacity * SLOT_WORDS);
   for (let head = 0; head < kvHeads; head++) {
     for (let slot = 0; slot < capacity; slot++) {
       const seq = (slot * 37 + head * 11) % scanSlots;
       const empty = slot >= scanSlots || slot % 7 === 3;
-      slots[(head * capacity + slot) * 4] = empty ? EMPTY : seq;
+      slots[(head * capacity + slot) * SLOT_WORDS] = empty ? EMPTY : seq;
     }
-    slots[head * capacity * 4] = 0; // every query sees one slot at least
+    slots[head * capacity * SLOT_WORDS] = 0; // every query sees one slot at least
   }
   return {
     firstSeq,
@@ -71,7 +71,7 @@ function reference(
       const out = new Float64Array(headDim);
       for (let slot = 0; slot < scanSlots; slot++) {
         const at = kvHead * capacity + slot;
-        if (slots[at * 4]! > firstSeq + token) continue;
+        if (slots[at * SLOT_WORDS]! > firstSeq + token) continue;
         let dot = 0;
         for (let d = 0; d < headDim; d++) dot += qkv[query + d]! * keys[at * headDim + d]!;
         const weight = Math.exp(dot / Math.sqrt(headDim));

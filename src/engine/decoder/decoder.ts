@@ -28,6 +28,8 @@ export interface Block {
   readonly ids?: readonly number[];
   readonly positions: readonly Position[];
   readonly place: Place;
+  /** Of a frame: its time in positions, counted through the whole stream; the number of the frame if left out. */
+  readonly time?: number;
   readonly choice?: Choice;
 }
 
@@ -122,12 +124,13 @@ export class Decoder {
     }
   }
 
-  #write({ positions, place, choice }: Block): void {
+  #write({ positions, place, time, choice }: Block): void {
     const { queue } = this.#device;
     queue.writeBuffer(this.#ledger.get('decoder.rotary'), 0, rotaryTable(positions, this.hyper));
     const { sampling, draw } = choice ?? { sampling: undefined, draw: 0 };
     writeStep(this.#device, this.#ledger.get('decoder.step'), {
       ...place,
+      time,
       tokens: positions.length,
       seed: ((sampling?.seed ?? 0) + Math.imul(draw, 0x9e3779b1)) >>> 0,
       topK: sampling?.topK,

@@ -11,6 +11,7 @@ import {
   testGpu,
   upload,
 } from '../gpu/testing/harness';
+import { SLOT_WORDS } from '../memory/ring-shape';
 import { TOLERANCE } from '../testing/tolerance';
 import { rotaryTable, textPositions } from './rotary';
 
@@ -19,8 +20,8 @@ const EPSILON = 1e-5;
 /** The plain version, the one through workgroup memory, and the one with subgroups. */
 const REDUCTIONS: readonly Record<string, boolean>[] = [{ direct: true }, {}, { subgroups: true }];
 
-const step = (tokens: number, firstSeq = 0, freeHead = 0, frame = 0) =>
-  Uint32Array.of(tokens, firstSeq, freeHead, 0, frame, 0, 0, 0, 0, 0, 0, 0);
+const step = (tokens: number, firstSeq = 0, freeHead = 0, frame = 0, time = 0) =>
+  Uint32Array.of(tokens, firstSeq, freeHead, 0, frame, 0, 0, 0, 0, time, 0, 0);
 
 describe.each(REDUCTIONS)('norms, %o', (conditions) => {
   beforeEach(async ({ skip }) => {
@@ -65,6 +66,17 @@ describe.each(REDUCTIONS)('norms, %o', (conditions) => {
       TOLERANCE.kernelF32,
     );
 
+    const order = [...rows.keys()].map((row) => (row * 2 + 1) % tokens);
+    const gathered = emptyBuffer(device, tokens * width);
+    await runKernel(
+      device,
+      { module: 'rms_norm', conditions: { ...conditions, gather: true }, constants },
+      { ...buffers, step: stepBuffer, y: gathered, source: upload(device, Uint32Array.from(order)) },
+      [tokens],
+    );
+    const wanted = order.flatMap((row) => rms.slice(row * width, (row + 1) * width));
+    expect(maxDifference(await downloadFloats(device, gathered), wanted)).toBeLessThan(TOLERANCE.kernelF32);
+
     await runKernel(
       device,
       { module: 'layer_norm', conditions, constants },
@@ -107,7 +119,7 @@ it.each([
   { heads: 3, kvHeads: 1, headDim: 80, sections: [10, 15, 15] },
 ] as const)('cache_write, %o', async ({ heads, kvHeads, headDim, sections }) => {
   const { device } = await testGpu();
-  const [tokens, capacity, firstSeq, freeHead, frame] = [5, 64, 1000, 62, 7];
+  const [tokens, capacity, firstSeq, freeHead, frame, time] = [5, 64, 1000, 62, 7, 19];
   const width = (heads + 2 * kvHeads) * headDim;
   const qkv = randomFloats(tokens * width, 6);
   const rotary = rotaryTable(textPositions(900, tokens), { headDim, ropeTheta: 1e4, ropeSections: sections });
@@ -120,7 +132,7 @@ it.each([
     qkv: upload(device, qkv),
     keys: emptyBuffer(device, kvHeads * capacity * headDim),
     values: emptyBuffer(device, kvHeads * capacity * headDim),
-    slots: emptyBuffer(device, kvHeads * capacity * 4),
+    slots: emptyBuffer(device, kvHeads * capacity * SLOT_WORDS),
   };
   await runKernel(
     device,
@@ -131,7 +143,7 @@ it.each([
     },
     {
       ...buffers,
-      step: upload(device, step(tokens, firstSeq, freeHead, frame)),
+      step: upload(device, step(tokens, firstSeq, freeHead, frame, time)),
       rotary: upload(device, rotary),
       free: upload(device, free),
     },
@@ -169,10 +181,11 @@ it.each([
         maxDifference(keys.subarray(slot * headDim, (slot + 1) * headDim), turned(token, heads + head)),
       ).toBeLessThan(TOLERANCE.kernelF32);
       expect(maxDifference(values.subarray(slot * headDim, (slot + 1) * headDim), value)).toBe(0);
-      expect([...slots.subarray(slot * 4, slot * 4 + 3)]).toEqual([firstSeq + token, frame, token]);
-      expect(norms[slot * 4 + 3]).toBeCloseTo(Math.hypot(...value), 5);
+      const [seq, ofFrame, cell, , ofTime] = slots.subarray(slot * SLOT_WORDS, (slot + 1) * SLOT_WORDS);
+      expect([seq, ofFrame, cell, ofTime]).toEqual([firstSeq + token, frame, token, time]);
+      expect(norms[slot * SLOT_WORDS + 3]).toBeCloseTo(Math.hypot(...value), 5);
     }
   }
   // Nothing else was touched.
-  expect(slots.filter((_, i) => i % 4 === 0 && slots[i] !== 0).length).toBe(tokens * kvHeads);
+  expect(slots.filter((_, i) => i % SLOT_WORDS === 0 && slots[i] !== 0).length).toBe(tokens * kvHeads);
 });

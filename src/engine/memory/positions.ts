@@ -2,11 +2,13 @@
 // model was trained on. Bookkeeping over sequence and frame numbers; `rotation.ts` turns the cached keys.
 //
 // A stream is a row of segments, one behind the other. Text takes a position a token. A video, consecutive
-// frames, takes positions as Qwen2-VL lays it out (M-RoPE, arXiv 2409.12191): the token of frame f stands at
+// frames, takes positions as Qwen2-VL lays it out (M-RoPE, arXiv 2409.12191): a token of a frame of time t stands at
 //
-//   time    start + max(0, f − zero)        row    start + row        column    start + column
+//   time    start + max(0, t − zero)        row    start + row        column    start + column
 //
-// and what follows stands behind the largest of them. `zero` is the video's first frame, until seconds are cut.
+// and what follows stands behind the largest of them. Times are counted through the whole stream, from one video
+// straight on to the next (`stream-clock.ts`); one of them is called a second here, whatever it lasts. `zero` is the
+// time of the video's first frame, until seconds are cut.
 
 import type { PositionPolicy } from '../contract';
 import { framePositions, type Position, textPositions } from '../decoder/rotary';
@@ -20,12 +22,12 @@ export interface TextSegment {
   readonly start: number;
 }
 
-/** A video from sequence number `first` on; its frames have numbers below `end`. */
+/** A video from sequence number `first` on; its frames have times below `end`. */
 export interface VideoSegment {
   readonly kind: 'video';
   readonly first: number;
   readonly start: number;
-  /** The frame whose time is `start`; those before it, if any is still held, share that time. */
+  /** The time that stands at `start`; what is still held of times before shares that position. */
   readonly zero: number;
   readonly end: number;
   /** Rows and columns of a frame. */
@@ -34,12 +36,12 @@ export interface VideoSegment {
 
 export type Segment = TextSegment | VideoSegment;
 
-/** Behind every frame there can be: with it as zero, all frames share one time. */
-export const NO_FRAME = 0xffffffff;
+/** Behind every time there can be: with it as zero, all frames share one position. */
+export const NEVER = 0xffffffff;
 
 /**
- * How far a segment's tokens come down: text, rows and columns by `shift`, frame f's time by
- * `shift` + max(0, f − zeroBefore) − max(0, f − zeroAfter).
+ * How far a segment's tokens come down: text, rows and columns by `shift`, the position of time t by
+ * `shift` + max(0, t − zeroBefore) − max(0, t − zeroAfter).
  */
 export interface Move {
   /** Sequence number from which on it holds, up to the next move's. */
@@ -190,7 +192,7 @@ export class Positions {
   get waysBack(): readonly Move[] {
     return this.#segments
       .filter((segment) => segment.kind === 'video')
-      .map(({ first, start, zero }) => ({ first, shift: start, zeroBefore: zero, zeroAfter: NO_FRAME }));
+      .map(({ first, start, zero }) => ({ first, shift: start, zeroBefore: zero, zeroAfter: NEVER }));
   }
 
   /** Forgets all. */
@@ -233,13 +235,22 @@ export class Positions {
     });
   }
 
-  /** Positions of the next frame of the video, row-major. Frames are numbered through the whole stream. */
-  frame(frame: number): Position[] {
+  /** The latest time that the next frame of the open video may have. */
+  get latestTime(): number {
+    const video = this.#segments.at(-1);
+    if (this.policy === 'absolute' || video?.kind !== 'video' || video.zero === video.end) {
+      return Number.POSITIVE_INFINITY;
+    }
+    return Math.max(video.end - 1, video.zero + this.range - 1 - video.start);
+  }
+
+  /** Positions of the next frame of the video, row-major. @param time not before that of the frame before. */
+  frame(time: number): Position[] {
     const video = this.#segments.at(-1);
     if (video?.kind !== 'video') throw new Error('A frame needs an open video');
-    const zero = video.zero === video.end ? frame : video.zero;
-    this.#segments[this.#segments.length - 1] = { ...video, zero, end: frame + 1 };
-    return framePositions(video.start, frame - zero, ...video.grid);
+    const zero = video.zero === video.end ? time : video.zero;
+    this.#segments[this.#segments.length - 1] = { ...video, zero, end: time + 1 };
+    return framePositions(video.start, time - zero, ...video.grid);
   }
 
   /** Takes back the text with sequence numbers from `nextSeq` on. */

@@ -338,8 +338,8 @@ class Life {
     let behindAll = 0;
     let time = 0;
     const misplaced: [seq: number, position: Position][] = [];
-    for (const [seq, { position, frame }] of stream.tokens) {
-      const isText = frame === undefined;
+    for (const [seq, { position, time: ofFrame }] of stream.tokens) {
+      const isText = ofFrame === undefined;
       const least = isText ? behindAll : behindText;
       if (Math.min(...position) < least || position[0] < time) misplaced.push([seq, position]);
       behindAll = Math.max(behindAll, ...position.map((at) => at + 1));

@@ -24,8 +24,8 @@ export interface RingShape {
 /** Marks a free slot. */
 export const EMPTY = 0xffffffff;
 
-/** 32-bit words of a slot: sequence number, frame, patch, value norm (f32); see shaders/lib/slots.wesl. */
-export const SLOT_WORDS = 4;
+/** 32-bit words of a slot: sequence number, frame, patch, value norm (f32), time; see shaders/lib/slots.wesl. */
+export const SLOT_WORDS = 5;
 
 // One workgroup selects within a (layer, head) with a bit a slot in shared memory: 8 KiB of the 16.
 const MAX_CAPACITY = 65536;

@@ -10,6 +10,16 @@ import { TurnedRing } from './testing/turned-ring';
 describe.each(['f32', 'f16'] as const)('keys in %s', (kvFormat) => {
   const tolerance = kvFormat === 'f32' ? TOLERANCE.rebasedKeysF32 : TOLERANCE.rebasedKeysF16;
 
+  const SMALL: RingShape = {
+    layers: 2,
+    kvHeads: 3,
+    headDim: 40,
+    capacity: 320,
+    tokensPerFrame: 1,
+    gridColumns: 1,
+    kvFormat,
+  };
+
   const FRAMES = kvFormat === 'f32' ? 10_000 : 3_000;
 
   it(`${FRAMES} frames with turns between: keys are where they would be had they been cached there`, async () => {
@@ -54,15 +64,30 @@ describe.each(['f32', 'f16'] as const)('keys in %s', (kvFormat) => {
     }
   }, 600_000);
 
-  const SMALL: RingShape = {
-    layers: 2,
-    kvHeads: 3,
-    headDim: 40,
-    capacity: 320,
-    tokensPerFrame: 1,
-    gridColumns: 1,
-    kvFormat,
-  };
+  it('frames at times of their own, some at the same', async () => {
+    const shape = { ...SMALL, tokensPerFrame: 2, gridColumns: 2 };
+    const stream = new TrackedStream(120, [1, 2]);
+    const ring = await TurnedRing.create(shape, 64, stream);
+    try {
+      ring.text(5, 'pinned');
+      let time = 0;
+      for (let frame = 0; frame < 400; frame++) {
+        ring.ring.makeRoom();
+        ring.makeRoom(8);
+        time += [0, 1, 1, 2, 7][(frame * frame) % 5]!;
+        ring.frame(time);
+        expect(stream.positions.next).toBeLessThanOrEqual(120);
+        if (frame % 150 === 100) {
+          ring.makeRoom(9);
+          ring.text(9);
+        }
+      }
+      expect(stream.positions.rebases).toBeGreaterThan(5);
+      expect(await ring.worstError()).toBeLessThan(tolerance);
+    } finally {
+      ring.dispose();
+    }
+  }, 600_000);
 
   it('more segments than one pass carries', async () => {
     const stream = new TrackedStream(240, [1, 1]);

@@ -1,99 +1,11 @@
-// Qwen2-VL (arXiv 2409.12191): the decoder's hyper-parameters and tensor names in a `qwen2vl` GGUF file. The
-// vision half, from the mmproj file, is in `qwen2-vl-vision.ts`.
+// Qwen2-VL (arXiv 2409.12191).
 
-import type { DecoderHyper } from '../decoder/hyper';
-import type { DecoderWeights } from '../decoder/weights';
-import { ModelFormatError } from '../errors';
-import type { ModelFile } from '../gguf/model-file';
-import type { WeightPlan } from '../gpu/weights';
+import type { Family } from './family';
 
-/** Largest head dimension that the attention kernels, of decoder and encoder, hold in workgroup memory. */
-export const MAX_HEAD_DIM = 128;
-
-/**
- * Reads the decoder's hyper-parameters.
- * @throws ModelFormatError when the file is of another architecture, or of a shape the kernels do not run.
- */
-export function readDecoderHyper(file: ModelFile): DecoderHyper {
-  const { metadata, tensors } = file;
-  const architecture = metadata.string('general.architecture');
-  if (architecture !== 'qwen2vl') {
-    throw new ModelFormatError(
-      `${file.source.name} is a '${architecture}' model; this build runs 'qwen2vl' (Qwen2-VL) decoders.`,
-    );
-  }
-  const width = metadata.number('qwen2vl.embedding_length');
-  const heads = metadata.number('qwen2vl.attention.head_count');
-  const sections = metadata.numbers('qwen2vl.rope.dimension_sections');
-  const hyper: DecoderHyper = {
-    layers: metadata.number('qwen2vl.block_count'),
-    width,
-    heads,
-    kvHeads: metadata.number('qwen2vl.attention.head_count_kv'),
-    headDim: width / heads,
-    ffnWidth: metadata.number('qwen2vl.feed_forward_length'),
-    vocab: tensors.get('token_embd.weight')?.rows ?? metadata.strings('tokenizer.ggml.tokens').length,
-    contextLength: metadata.number('qwen2vl.context_length'),
-    normEpsilon: metadata.number('qwen2vl.attention.layer_norm_rms_epsilon'),
-    ropeTheta: metadata.number('qwen2vl.rope.freq_base'),
-    ropeSections: [sections[0] ?? 0, sections[1] ?? 0, sections[2] ?? 0],
-  };
-  checkHyper(file.source.name, hyper);
-  return hyper;
-}
-
-function checkHyper(name: string, { headDim, heads, kvHeads, ropeSections }: DecoderHyper): void {
-  if (!Number.isInteger(headDim) || headDim % 8 !== 0 || headDim > MAX_HEAD_DIM) {
-    throw new ModelFormatError(
-      `${name}: heads of ${headDim} elements; the kernels run multiples of 8 up to ${MAX_HEAD_DIM}.`,
-    );
-  }
-  if (heads % kvHeads !== 0) {
-    throw new ModelFormatError(
-      `${name}: ${heads} query heads cannot share ${kvHeads} key-value heads evenly.`,
-    );
-  }
-  const pairs = ropeSections.reduce((sum, section) => sum + section, 0);
-  if (pairs !== headDim / 2) {
-    throw new ModelFormatError(
-      `${name}: the rotary sections ${ropeSections.join(', ')} turn ${pairs} pairs, but a head has ${headDim / 2}.`,
-    );
-  }
-}
-
-/** Asks the plan for every tensor of the decoder; the head is the embedding where the file has none of its own. */
-export function planDecoderWeights(plan: WeightPlan, hyper: DecoderHyper): DecoderWeights {
-  const { width, ffnWidth, vocab } = hyper;
-  const heads = hyper.heads * hyper.headDim;
-  const kvHeads = hyper.kvHeads * hyper.headDim;
-  /** Tensors stacked by rows, whose shape must be what the hyper-parameters say. */
-  const matrix = (names: string[], [rows, cols]: readonly [number, number], biases: string[] = []) => {
-    const planned = plan.matrix(names, biases);
-    if (planned.rows === rows && planned.cols === cols) return planned;
-    throw new ModelFormatError(
-      `The tensors ${names.join(', ')} make a matrix of ${planned.rows} × ${planned.cols}, but by the file's metadata it is ${rows} × ${cols}; the file is damaged or of another architecture.`,
-    );
-  };
-  const embedding = matrix(['token_embd.weight'], [vocab, width]);
-  return {
-    embedding,
-    layers: Array.from({ length: hyper.layers }, (_, layer) => {
-      const name = (part: string) => `blk.${layer}.${part}`;
-      const qkv = ['attn_q', 'attn_k', 'attn_v'];
-      return {
-        attentionNorm: plan.vector([name('attn_norm.weight')]),
-        qkv: matrix(
-          qkv.map((part) => name(`${part}.weight`)),
-          [heads + 2 * kvHeads, width],
-          qkv.map((part) => name(`${part}.bias`)),
-        ),
-        attentionOutput: matrix([name('attn_output.weight')], [width, heads]),
-        ffnNorm: plan.vector([name('ffn_norm.weight')]),
-        gateUp: matrix([name('ffn_gate.weight'), name('ffn_up.weight')], [2 * ffnWidth, width]),
-        down: matrix([name('ffn_down.weight')], [width, ffnWidth]),
-      };
-    }),
-    outputNorm: plan.vector(['output_norm.weight']),
-    head: plan.has('output.weight') ? matrix(['output.weight'], [vocab, width]) : embedding,
-  };
-}
+export const QWEN2_VL: Family = {
+  name: 'Qwen2-VL',
+  architecture: 'qwen2vl',
+  projector: 'qwen2vl_merger',
+  vision: () => ({ norm: 'layer', feedForward: 'quick_gelu' }),
+  video: {},
+};

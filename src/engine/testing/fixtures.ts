@@ -11,9 +11,10 @@ const FOLDER = join(import.meta.dirname, '../../../reference/fixtures');
 /** An image or video of a prompt. */
 export interface Medium {
   readonly kind: 'image' | 'video';
-  /** Temporal patches, and rows and columns of 14-pixel patches. */
+  /** Temporal patches, and rows and columns of patches. */
   readonly grid: readonly [time: number, rows: number, columns: number];
   readonly frames: readonly RgbFrame[];
+  readonly framesPerSecond: number;
   /** Golden visual tokens, `[tokens, width]`. */
   readonly visualTokens: Float32Array<ArrayBuffer>;
 }
@@ -33,6 +34,8 @@ export interface Fixture {
   readonly name: string;
   readonly hiddenSize: number;
   readonly modelType: string;
+  /** Side of a patch in pixels. */
+  readonly patchSize: number;
   readonly pads: { readonly image: number; readonly video: number };
   readonly cases: readonly Case[];
 }
@@ -44,6 +47,7 @@ interface StoredCase {
     kind: 'image' | 'video';
     grid: [number, number, number];
     framesFile: string;
+    framesPerSecond: number;
     tokenCount: number;
   }[];
   readonly visualTokensFile?: string;
@@ -65,6 +69,7 @@ export function fixture(name: string): Fixture {
     name,
     hiddenSize: config.hiddenSize,
     modelType: config.modelType,
+    patchSize: config.patchSize,
     pads: { image: config.imagePadId, video: config.videoPadId },
     cases: cases.map((stored: StoredCase) => readCase(stored, config.hiddenSize)),
   };
@@ -95,9 +100,10 @@ function readCase(stored: StoredCase, width: number): Case {
   return {
     name: stored.name,
     ids: stored.ids,
-    media: stored.media.map(({ kind, grid, framesFile }, index) => ({
+    media: stored.media.map(({ kind, grid, framesFile, framesPerSecond }, index) => ({
       kind,
       grid,
+      framesPerSecond,
       frames: npyFrames(parseNpy(fixtureBytes(framesFile), framesFile), framesFile),
       visualTokens: visual.slice(tokensBefore(index) * width, tokensBefore(index + 1) * width),
     })),

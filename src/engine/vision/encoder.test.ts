@@ -7,7 +7,8 @@ import { storage } from '../gpu/memory-plan';
 import { submit } from '../gpu/program';
 import { downloadFloats, maxDifference, testGpu } from '../gpu/testing/harness';
 import { WeightPlan } from '../gpu/weights';
-import { qwen2VlVisionHyper, qwen2VlVisionWeights } from '../models/qwen2-vl-vision';
+import { familyOf } from '../models';
+import { planVisionWeights, readVisionHyper } from '../models/vision-file';
 import { fixtureFiles, fixtures, type Medium } from '../testing/fixtures';
 import { TOLERANCE } from '../testing/tolerance';
 import { planVision, VisionEncoder } from './encoder';
@@ -22,11 +23,11 @@ async function encode(fixtureName: string, { frames }: Medium, f16 = false): Pro
   const gpu = await testGpu();
   const { device } = gpu;
   const file = await openModelFile((await fixtureFiles(fixtureName)).mmproj);
-  const hyper = qwen2VlVisionHyper(file);
+  const hyper = readVisionHyper(file, familyOf(file).vision(file.metadata));
   const { width, height } = frames[0]!;
   const grid = frameGrid(width, height, hyper.patchSize, hyper.mergeSize);
   const plan = new WeightPlan(file, device.limits.maxStorageBufferBindingSize);
-  const weights = qwen2VlVisionWeights(file, plan, hyper);
+  const weights = planVisionWeights(file, plan, hyper);
   const frameOptions = { grid, slots: 2, maxRows: height, maxRgbPixels: width * height };
   const ledger = await Ledger.create(device, [
     ...plan.specs,

@@ -48,9 +48,15 @@ function isMultiple(pixels: number, unit: number): boolean {
   return Number.isInteger(pixels / unit) && pixels > 0;
 }
 
-/** Row and column on the patch grid of each patch, in the order of patches: merge blocks row-major. */
-export function patchPlaces({ tokenRows, tokenCols, mergeSize }: FrameGrid): { row: number; col: number }[] {
-  const places: { row: number; col: number }[] = [];
+/** Where a patch stands on the grid of patches. */
+export interface PatchPlace {
+  readonly row: number;
+  readonly col: number;
+}
+
+/** The place of each patch, in the order of patches: merge blocks row-major. */
+export function patchPlaces({ tokenRows, tokenCols, mergeSize }: FrameGrid): PatchPlace[] {
+  const places: PatchPlace[] = [];
   for (let tokenRow = 0; tokenRow < tokenRows; tokenRow++) {
     for (let tokenCol = 0; tokenCol < tokenCols; tokenCol++) {
       for (let inner = 0; inner < mergeSize ** 2; inner++) {

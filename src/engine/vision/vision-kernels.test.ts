@@ -14,23 +14,34 @@ import {
 import { TOLERANCE } from '../testing/tolerance';
 import { frameGrid, patchPlaces } from './frame-grid';
 import { rotaryTable } from './rotary-table';
+import { windowLayout } from './window-layout';
 
-/** softmax(q · kᵀ / sqrt(headDim)) · v of every head; `qkv` is `[patches, 3, heads, headDim]`. */
-function attention(qkv: Float32Array, patches: number, heads: number, headDim: number): Float32Array {
+/**
+ * softmax(q · kᵀ / sqrt(headDim)) · v of every head; `qkv` is `[patches, 3, heads, headDim]`.
+ * @param spans first and last + 1 of the patches that each one sees, `[patches, 2]`; all if left out.
+ */
+function attention(
+  qkv: Float32Array,
+  patches: number,
+  heads: number,
+  headDim: number,
+  spans?: Uint32Array,
+): Float32Array {
   const at = (p: number, part: number, head: number) => ((p * 3 + part) * heads + head) * headDim;
   const output = new Float32Array(patches * heads * headDim);
   for (let head = 0; head < heads; head++) {
     for (let p = 0; p < patches; p++) {
       const q = qkv.subarray(at(p, 0, head), at(p, 0, head) + headDim);
-      const scores = Array.from({ length: patches }, (_, j) => {
-        const k = at(j, 1, head);
+      const [first, end] = spans ? spans.subarray(2 * p, 2 * p + 2) : [0, patches];
+      const scores = Array.from({ length: end! - first! }, (_, j) => {
+        const k = at(first! + j, 1, head);
         return q.reduce((sum, value, i) => sum + value * qkv[k + i]!, 0) / Math.sqrt(headDim);
       });
       const peak = Math.max(...scores);
       const weights = scores.map((score) => Math.exp(score - peak));
       const total = weights.reduce((sum, weight) => sum + weight, 0);
       for (let i = 0; i < headDim; i++) {
-        const sum = weights.reduce((s, weight, j) => s + weight * qkv[at(j, 2, head) + i]!, 0);
+        const sum = weights.reduce((s, weight, j) => s + weight * qkv[at(first! + j, 2, head) + i]!, 0);
         output[(p * heads + head) * headDim + i] = sum / total;
       }
     }
@@ -52,14 +63,24 @@ type AttentionModule = keyof typeof ATTENTION;
 async function runAttention(
   module: AttentionModule,
   qkv: Float32Array,
-  ...[patches, heads, headDim]: [number, number, number]
+  [patches, heads, headDim]: [number, number, number],
+  spans?: Uint32Array,
 ) {
   const { device } = await testGpu();
   const y = emptyBuffer(device, patches * heads * headDim);
   await runKernel(
     device,
-    { module, constants: { width: heads * headDim, head_dim: headDim } },
-    { step: upload(device, Uint32Array.of(patches, ...new Array(11).fill(0))), qkv: upload(device, qkv), y },
+    {
+      module,
+      conditions: { windows: spans !== undefined },
+      constants: { width: heads * headDim, head_dim: headDim },
+    },
+    {
+      step: upload(device, Uint32Array.of(patches, ...new Array(11).fill(0))),
+      qkv: upload(device, qkv),
+      y,
+      ...(spans ? { spans: upload(device, spans) } : {}),
+    },
     ATTENTION[module](patches, heads, headDim),
   );
   return downloadFloats(device, y);
@@ -77,16 +98,36 @@ describe.each(Object.keys(ATTENTION) as AttentionModule[])('%s', (module) => {
   ];
   it.each(cases)('%i patches, %i heads of %i', async (patches, heads, headDim) => {
     const qkv = randomFloats(patches * 3 * heads * headDim, patches).map((value) => value * 2);
-    const got = await runAttention(module, qkv, patches, heads, headDim);
+    const got = await runAttention(module, qkv, [patches, heads, headDim]);
     expect(maxDifference(got, attention(qkv, patches, heads, headDim))).toBeLessThan(TOLERANCE.kernelF32);
   });
 
   it('stays finite where scores are large and one key takes all', async () => {
     const qkv = randomFloats(70 * 3 * 64, 5).map((value) => value * 60);
-    const got = await runAttention(module, qkv, 70, 2, 32);
+    const got = await runAttention(module, qkv, [70, 2, 32]);
     // Scores of some thousands: their own rounding in f32 moves the weights.
     expect(maxDifference(got, attention(qkv, 70, 2, 32)) / 60).toBeLessThan(1e-3);
   });
+});
+
+describe.each(Object.keys(ATTENTION) as AttentionModule[])('%s within windows', (module) => {
+  // Pixels of the frame and of a window: whole windows, narrow ones at both edges, and of a single token.
+  it.each([
+    [224, 112, 112, 2, 32],
+    [252, 140, 112, 3, 40],
+    [140, 84, 56, 1, 80],
+    [84, 84, 28, 2, 16],
+  ])(
+    'a frame of %i × %i pixels, windows of %i, %i heads of %i',
+    async (width, height, side, heads, headDim) => {
+      const grid = frameGrid(width, height, 14, 2);
+      const { spans } = windowLayout(grid, side);
+      const qkv = randomFloats(grid.patches * 3 * heads * headDim, side).map((value) => value * 2);
+      const got = await runAttention(module, qkv, [grid.patches, heads, headDim], spans);
+      const want = attention(qkv, grid.patches, heads, headDim, spans);
+      expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
+    },
+  );
 });
 
 describe('vision_rotary', () => {
@@ -103,7 +144,7 @@ describe('vision_rotary', () => {
     await runKernel(
       device,
       { module: 'vision_rotary', constants: { width: embed, head_dim: headDim } },
-      { qkv, rotary: upload(device, rotaryTable(grid, headDim)) },
+      { qkv, rotary: upload(device, rotaryTable(patchPlaces(grid), headDim)) },
       [Math.ceil(embed / 64), grid.patches],
     );
     const wanted = rotate(data, patchPlaces(grid), heads, headDim);
@@ -131,12 +172,14 @@ function rotate(data: Float32Array, places: { row: number; col: number }[], head
 }
 
 describe('vision_pixels', () => {
-  it('normalises each channel of both halves', async () => {
+  // The second time, rows take their patches in another order.
+  it.each([undefined, [3, 0, 4, 2, 1]])('normalises each channel of both halves; order %j', async (order) => {
     const { device } = await testGpu();
     const [patches, side] = [5, 14];
     const mean = [0.48, 0.45, 0.4];
     const std = [0.27, 0.26, 0.28];
-    const halfWords = (patches * 3 * side * side) / 4;
+    const patchBytes = 3 * side * side;
+    const halfWords = (patches * patchBytes) / 4;
     const bytes = new Uint8Array(randomFloats(2 * halfWords * 4, 4).map((value) => (value + 1) * 128));
     const pixels = [emptyBuffer(device, halfWords * 4), emptyBuffer(device, halfWords * 4)] as const;
     const [mean_r, mean_g, mean_b] = mean;
@@ -146,14 +189,21 @@ describe('vision_pixels', () => {
       device,
       {
         module: 'vision_pixels',
+        conditions: { gather: order !== undefined },
         constants: { half_words: halfWords, channel_values: side * side, ...constants },
       },
-      { patches: upload(device, new Uint32Array(bytes.buffer)), pixels_0: pixels[0], pixels_1: pixels[1] },
+      {
+        patches: upload(device, new Uint32Array(bytes.buffer)),
+        pixels_0: pixels[0],
+        pixels_1: pixels[1],
+        ...(order ? { source: upload(device, Uint32Array.from(order)) } : {}),
+      },
       [Math.ceil(halfWords / 64)],
     );
     for (const half of [0, 1] as const) {
-      const part = bytes.subarray(half * halfWords * 4, (half + 1) * halfWords * 4);
-      const wanted = Array.from(part, (byte, i) => {
+      const wanted = Array.from({ length: patches * patchBytes }, (_, i) => {
+        const row = Math.floor(i / patchBytes);
+        const byte = bytes[(half * patches + (order?.[row] ?? row)) * patchBytes + (i % patchBytes)]!;
         const channel = Math.floor(i / (side * side)) % 3;
         return (byte / 255 - mean[channel]!) / std[channel]!;
       });

@@ -76,7 +76,7 @@ export class RingMirror {
     this.places = new Map();
     for (let i = 0; i < this.#free.length; i++) {
       this.#free[i] = i % this.shape.capacity;
-      this.#slots.set([EMPTY, TEXT, 0, 0], i * SLOT_WORDS);
+      this.#slots.set([EMPTY, TEXT, 0, 0, 0], i * SLOT_WORDS);
     }
   }
 
@@ -95,7 +95,7 @@ export class RingMirror {
         const norm = Math.sqrt(value.reduce((sum, bits) => sum + halfValue(bits) ** 2, 0));
         const [normBits] = new Uint32Array(Float32Array.of(norm).buffer);
         const at = head * capacity + slot;
-        this.#slots.set([firstSeq + t, frame, t, normBits!], at * SLOT_WORDS);
+        this.#slots.set([firstSeq + t, frame, t, normBits!, frame], at * SLOT_WORDS);
       }
     }
     positions?.forEach((position, t) => {

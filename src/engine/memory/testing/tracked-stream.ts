@@ -6,8 +6,8 @@ import { type Move, Positions, type PositionsState } from '../positions';
 
 export interface TrackedToken {
   position: Position;
-  /** Undefined for text. */
-  readonly frame?: number;
+  /** Of its frame; undefined for text. */
+  readonly time?: number;
 }
 
 /** All that a stream is, but for its range and grid. */
@@ -51,10 +51,11 @@ export class TrackedStream {
     this.positions.openVideo(this.seq, ...this.grid);
   }
 
-  /** The next frame, of the open video or a new one. */
-  frame(): Position[] {
+  /** The next frame, of the open video or a new one. @param time one position a frame if left out. */
+  frame(time = this.frames): Position[] {
     if (!this.positions.inVideo) this.openVideo();
-    return this.#put(this.positions.frame(this.frames), this.frames++);
+    this.frames++;
+    return this.#put(this.positions.frame(time), time);
   }
 
   /** Takes back the newest text. */
@@ -71,14 +72,14 @@ export class TrackedStream {
   makeRoom(count: number): readonly Move[] {
     const moves = this.positions.makeRoom(count);
     if (moves.length === 0) return moves;
-    const age = (frame: number, zero: number) => Math.max(0, frame - zero);
+    const age = (time: number, zero: number) => Math.max(0, time - zero);
     for (const [seq, token] of this.tokens) {
       const move = moves.findLast(({ first }) => first <= seq);
       if (!move) continue;
-      const { frame, position } = token;
-      const seconds = frame === undefined ? 0 : age(frame, move.zeroBefore) - age(frame, move.zeroAfter);
-      const [time, row, column] = position;
-      token.position = [time - move.shift - seconds, row - move.shift, column - move.shift];
+      const { time, position } = token;
+      const seconds = time === undefined ? 0 : age(time, move.zeroBefore) - age(time, move.zeroAfter);
+      const [at, row, column] = position;
+      token.position = [at - move.shift - seconds, row - move.shift, column - move.shift];
     }
     return moves;
   }
@@ -86,7 +87,7 @@ export class TrackedStream {
   /** Time positions in order: of every text token, and of the first token of each frame. */
   get times(): number[] {
     const first = [...this.tokens].filter(
-      ([seq, { frame }]) => frame === undefined || this.tokens.get(seq - 1)?.frame !== frame,
+      ([seq, { time }]) => time === undefined || this.tokens.get(seq - 1)?.time !== time,
     );
     return first.map(([, { position }]) => position[0]);
   }
@@ -95,8 +96,8 @@ export class TrackedStream {
     return this.tokens.get(seq)!.position;
   }
 
-  #put(positions: Position[], frame?: number): Position[] {
-    for (const position of positions) this.tokens.set(this.seq++, { position, frame });
+  #put(positions: Position[], time?: number): Position[] {
+    for (const position of positions) this.tokens.set(this.seq++, { position, time });
     return positions;
   }
 }

@@ -106,8 +106,9 @@ export class TurnedRing {
     this.#put(region, this.stream.text(count));
   }
 
-  frame(): void {
-    this.#put('visual', this.stream.frame());
+  /** @param time as of `TrackedStream.frame`. */
+  frame(time = this.stream.frames): void {
+    this.#put('visual', this.stream.frame(time), time);
   }
 
   /** Makes room for a frame, undoing rotation if the ring is told to. @returns whether it pruned. */
@@ -169,7 +170,7 @@ export class TurnedRing {
     return this.#rows.subarray(row * headDim, (row + 1) * headDim);
   }
 
-  #put(region: Region, positions: readonly Position[]): void {
+  #put(region: Region, positions: readonly Position[], time?: number): void {
     const { layers, kvHeads, headDim } = this.ring.shape;
     const { queue } = this.#device;
     const place = this.ring.allocate(region, positions.length);
@@ -186,7 +187,7 @@ export class TurnedRing {
       queue.writeBuffer(this.#ledger.get(`qkv.${layer}`), 0, qkv);
     }
     queue.writeBuffer(this.#ledger.get('rotary'), 0, rotaryTable(positions, { headDim, ...ropeOf(headDim) }));
-    writeStep(this.#device, this.#ledger.get('step'), { ...place, tokens: positions.length });
+    writeStep(this.#device, this.#ledger.get('step'), { ...place, time, tokens: positions.length });
     this.#write(positions.length);
   }
 }

@@ -1,11 +1,10 @@
-"""Writes a transformers Qwen2-VL checkpoint as the GGUF pair llama.cpp loads.
+"""Writes a transformers checkpoint of the Qwen-VL families as the GGUF pair llama.cpp loads.
 
-One function, `write_gguf_pair`: a decoder file (`general.architecture = qwen2vl`)
-and a vision file, the mmproj (`general.architecture = clip`,
-`clip.projector_type = qwen2vl_merger`). Keys, tensor names and the type each
-tensor is stored in are those of llama.cpp's convert_hf_to_gguf.py; names come
-from the `gguf` package's own tables. It never changes a weight except by the
-rounding of the type asked for.
+One function, `write_gguf_pair`: a decoder file (`general.architecture` of the family)
+and a vision file, the mmproj (`general.architecture = clip`, `clip.projector_type` of
+the family). Keys, tensor names and the type each tensor is stored in are those of
+llama.cpp's convert_hf_to_gguf.py; names come from the `gguf` package's own tables. It
+never changes a weight except by the rounding of the type asked for.
 """
 
 from __future__ import annotations
@@ -26,11 +25,17 @@ FILE_TYPES = {
     "Q4_0": (gguf.LlamaFileType.MOSTLY_Q4_0, gguf.GGMLQuantizationType.Q4_0),
 }
 
+# By the `model_type` of a checkpoint's configuration.
+ARCHITECTURES = {
+    "qwen2_vl": (gguf.MODEL_ARCH.QWEN2VL, gguf.VisionProjectorType.QWEN2VL),
+    "qwen2_5_vl": (gguf.MODEL_ARCH.QWEN2VL, gguf.VisionProjectorType.QWEN25VL),
+}
+
 # llama.cpp's converter writes this when the checkpoint names no image size: the
 # side in pixels that clip.cpp warms up with. Qwen2-VL itself takes any size.
 NOMINAL_IMAGE_SIZE = 560
 
-# transformers hard-codes this epsilon in the vision LayerNorms.
+# transformers hard-codes this epsilon in the vision norms.
 VISION_LAYER_NORM_EPS = 1e-6
 
 
@@ -47,10 +52,10 @@ def write_gguf_pair(
     mmproj_type: str | None = None,
     name: str = "Qwen2-VL",
 ) -> None:
-    """Writes the decoder and mmproj GGUF files of one Qwen2-VL checkpoint.
+    """Writes the decoder and mmproj GGUF files of one checkpoint.
 
-    config: a `Qwen2VLConfig`.
-    state_dict: as of `Qwen2VLForConditionalGeneration` (`model.language_model.*`,
+    config: a `Qwen2VLConfig` or `Qwen2_5_VLConfig`.
+    state_dict: as of `...ForConditionalGeneration` (`model.language_model.*`,
       `model.visual.*`, `lm_head.weight`) or of a file on disk (`model.*`, `visual.*`).
       With tied embeddings `lm_head.weight` is left out of the file, as readers expect.
     tokenizer_json: a `tokenizer.json` (path or parsed): byte-level BPE of the Qwen2 kind.
@@ -67,16 +72,18 @@ def write_gguf_pair(
     if config.tie_word_embeddings:
         text.pop("lm_head.weight", None)
 
-    writer = _open(model_path, "qwen2vl", gguf.GGUFType.MODEL, name)
+    arch, projector = ARCHITECTURES[config.model_type]
+    writer = _open(model_path, gguf.MODEL_ARCH_NAMES[arch], gguf.GGUFType.MODEL, name)
     _write_text_parameters(writer, config.text_config)
     writer.add_file_type(FILE_TYPES[model_type][0])
     _write_tokenizer(writer, tokenizer_json, config.text_config.vocab_size, chat_template)
-    _write_tensors(writer, text, gguf.MODEL_ARCH.QWEN2VL, config.text_config.num_hidden_layers, model_type)
+    _write_tensors(writer, text, arch, config.text_config.num_hidden_layers, model_type)
     _close(writer)
 
     mmproj_type = mmproj_type or model_type
     writer = _open(mmproj_path, "clip", gguf.GGUFType.MMPROJ, name)
     writer.add_file_type(FILE_TYPES[mmproj_type][0])
+    writer.add_clip_projector_type(projector)
     _write_vision_parameters(writer, config, image_mean, image_std)
     _write_tensors(writer, _split_vision(vision), gguf.MODEL_ARCH.MMPROJ, config.vision_config.depth, mmproj_type)
     _close(writer)
@@ -121,22 +128,36 @@ def _write_text_parameters(writer: gguf.GGUFWriter, text) -> None:
 
 
 def _write_vision_parameters(writer: gguf.GGUFWriter, config, image_mean, image_std) -> None:
-    """Neither `clip.use_gelu` nor `clip.use_silu`: their absence means quick GELU."""
-    vision, width = config.vision_config, config.text_config.hidden_size
+    """For Qwen2-VL neither `clip.use_gelu` nor `clip.use_silu`: their absence means quick GELU."""
+    vision = config.vision_config
     writer.add_clip_has_vision_encoder(True)
-    writer.add_clip_projector_type(gguf.VisionProjectorType.QWEN2VL)
-    writer.add_vision_projection_dim(width)
+    writer.add_vision_projection_dim(config.text_config.hidden_size)
     writer.add_vision_image_size(NOMINAL_IMAGE_SIZE)
     writer.add_vision_patch_size(vision.patch_size)
-    writer.add_vision_embedding_length(vision.embed_dim)
-    # The converter takes this key from `vision_config.hidden_size`, which in Qwen2-VL
-    # is the decoder's width. Readers take the real width from the tensors' shapes.
-    writer.add_vision_feed_forward_length(vision.hidden_size)
+    if config.model_type == "qwen2_vl":
+        writer.add_vision_embedding_length(vision.embed_dim)
+        # The converter takes this key from `vision_config.hidden_size`, which in Qwen2-VL
+        # is the decoder's width. Readers take the real width from the tensors' shapes.
+        writer.add_vision_feed_forward_length(vision.hidden_size)
+    else:
+        writer.add_vision_embedding_length(vision.hidden_size)
+        writer.add_vision_feed_forward_length(vision.intermediate_size)
     writer.add_vision_block_count(vision.depth)
     writer.add_vision_head_count(vision.num_heads)
     writer.add_vision_image_mean([float(x) for x in image_mean])
     writer.add_vision_image_std([float(x) for x in image_std])
     writer.add_vision_attention_layernorm_eps(VISION_LAYER_NORM_EPS)
+    if config.model_type == "qwen2_5_vl":
+        writer.add_vision_use_silu(True)
+        writer.add_vision_n_wa_pattern(_window_pattern(vision))
+
+
+def _window_pattern(vision) -> int:
+    """Every so manieth block attends to the whole frame; the format states no window size but the published."""
+    pattern = vision.fullatt_block_indexes[0] + 1
+    if list(vision.fullatt_block_indexes) != list(range(pattern - 1, vision.depth, pattern)) or vision.window_size != 112:
+        raise ValueError("the mmproj format has windows of 112 pixels, and every Nth block without them")
+    return pattern
 
 
 def _write_tokenizer(writer: gguf.GGUFWriter, tokenizer: dict, vocab_size: int, chat_template: str) -> None:

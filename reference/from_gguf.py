@@ -1,6 +1,6 @@
-"""Rebuilds a transformers Qwen2-VL in float32 from a GGUF pair.
+"""Rebuilds a transformers model in float32 from a GGUF pair.
 
-The inverse of qwen2vl_gguf.py, and the only source of golden outputs: what a
+The inverse of gguf_pair.py, and the only source of golden outputs: what a
 golden says is what the weights *in the file*, dequantised by the `gguf` package,
 compute. Everything is read from the files, nothing from the code that wrote them.
 """
@@ -12,7 +12,23 @@ from pathlib import Path
 import gguf
 import numpy as np
 import torch
-from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+from transformers import (
+    PreTrainedConfig,
+    PreTrainedModel,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2VLConfig,
+    Qwen2VLForConditionalGeneration,
+)
+
+# By `clip.projector_type`.
+CLASSES = {
+    "qwen2vl_merger": (Qwen2VLConfig, Qwen2VLForConditionalGeneration),
+    "qwen2.5vl_merger": (Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration),
+}
+# Neither file states these; they are those of all published checkpoints.
+WINDOW_PIXELS = 112
+TOKENS_PER_SECOND = 2
 
 TEXT_NAMES = {
     "attn_norm": "input_layernorm",
@@ -30,13 +46,10 @@ TEXT_OUTER_NAMES = {
     "output_norm.weight": "model.language_model.norm.weight",
     "output.weight": "lm_head.weight",
 }
-VISION_NAMES = {
-    "ln1": "norm1",
-    "ln2": "norm2",
-    "attn_out": "attn.proj",
-    "ffn_up": "mlp.fc1",
-    "ffn_down": "mlp.fc2",
-}
+BLOCK_NAMES = {"ln1": "norm1", "ln2": "norm2", "attn_out": "attn.proj"}
+# Feed-forward parts, with a gate and without.
+GATED_NAMES = {"ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
+PLAIN_NAMES = {"ffn_up": "mlp.fc1", "ffn_down": "mlp.fc2"}
 
 
 def read_gguf(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
@@ -51,12 +64,14 @@ def read_gguf(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
     return metadata, tensors
 
 
-def load_model(model_path: str | Path, mmproj_path: str | Path) -> Qwen2VLForConditionalGeneration:
+def load_model(model_path: str | Path, mmproj_path: str | Path) -> PreTrainedModel:
     """The model in float32 with eager attention, in evaluation mode."""
     text_meta, text = read_gguf(model_path)
     vision_meta, vision = read_gguf(mmproj_path)
-    model = Qwen2VLForConditionalGeneration(_config(text_meta, text, vision_meta, vision))
-    state = _text_state(text, text_meta["qwen2vl.block_count"])
+    _, model_class = CLASSES[vision_meta["clip.projector_type"]]
+    model = model_class(_config(text_meta, text, vision_meta, vision))
+    arch = text_meta["general.architecture"]
+    state = _text_state(text, text_meta[f"{arch}.block_count"])
     state.update(_vision_state(vision, vision_meta["clip.vision.block_count"]))
     if model.config.tie_word_embeddings:
         state["lm_head.weight"] = state["model.language_model.embed_tokens.weight"]
@@ -64,10 +79,11 @@ def load_model(model_path: str | Path, mmproj_path: str | Path) -> Qwen2VLForCon
     return model.eval()
 
 
-def _config(text_meta: dict, text: dict, vision_meta: dict, vision: dict) -> Qwen2VLConfig:
+def _config(text_meta: dict, text: dict, vision_meta: dict, vision: dict) -> PreTrainedConfig:
+    config_class, _ = CLASSES[vision_meta["clip.projector_type"]]
+    arch = text_meta["general.architecture"]
     tokens = text_meta["tokenizer.ggml.tokens"]
-    width = vision_meta["clip.vision.embedding_length"]
-    return Qwen2VLConfig(
+    return config_class(
         attn_implementation="eager",
         tie_word_embeddings="output.weight" not in text,
         image_token_id=tokens.index("<|image_pad|>"),
@@ -76,30 +92,40 @@ def _config(text_meta: dict, text: dict, vision_meta: dict, vision: dict) -> Qwe
         vision_end_token_id=tokens.index("<|vision_end|>"),
         text_config={
             "vocab_size": len(tokens),
-            "hidden_size": text_meta["qwen2vl.embedding_length"],
-            "intermediate_size": text_meta["qwen2vl.feed_forward_length"],
-            "num_hidden_layers": text_meta["qwen2vl.block_count"],
-            "num_attention_heads": text_meta["qwen2vl.attention.head_count"],
-            "num_key_value_heads": text_meta["qwen2vl.attention.head_count_kv"],
-            "max_position_embeddings": text_meta["qwen2vl.context_length"],
-            "rms_norm_eps": text_meta["qwen2vl.attention.layer_norm_rms_epsilon"],
+            "hidden_size": text_meta[f"{arch}.embedding_length"],
+            "intermediate_size": text_meta[f"{arch}.feed_forward_length"],
+            "num_hidden_layers": text_meta[f"{arch}.block_count"],
+            "num_attention_heads": text_meta[f"{arch}.attention.head_count"],
+            "num_key_value_heads": text_meta[f"{arch}.attention.head_count_kv"],
+            "max_position_embeddings": text_meta[f"{arch}.context_length"],
+            "rms_norm_eps": text_meta[f"{arch}.attention.layer_norm_rms_epsilon"],
             "bos_token_id": text_meta["tokenizer.ggml.bos_token_id"],
             "eos_token_id": text_meta["tokenizer.ggml.eos_token_id"],
             "rope_parameters": {
                 "rope_type": "default",
-                "rope_theta": text_meta["qwen2vl.rope.freq_base"],
-                "mrope_section": list(text_meta["qwen2vl.rope.dimension_sections"])[:3],
+                "rope_theta": text_meta[f"{arch}.rope.freq_base"],
+                "mrope_section": list(text_meta[f"{arch}.rope.dimension_sections"])[:3],
             },
         },
-        vision_config={
-            "depth": vision_meta["clip.vision.block_count"],
-            "embed_dim": width,
-            "hidden_size": vision_meta["clip.vision.projection_dim"],
-            "num_heads": vision_meta["clip.vision.attention.head_count"],
-            "mlp_ratio": vision["v.blk.0.ffn_up.weight"].shape[0] // width,
-            "patch_size": vision_meta["clip.vision.patch_size"],
-        },
+        vision_config=_vision_config(vision_meta, vision),
     )
+
+
+def _vision_config(meta: dict, tensors: dict) -> dict:
+    width, depth = meta["clip.vision.embedding_length"], meta["clip.vision.block_count"]
+    shared = {"depth": depth, "num_heads": meta["clip.vision.attention.head_count"], "patch_size": meta["clip.vision.patch_size"]}
+    if meta["clip.projector_type"] == "qwen2vl_merger":
+        ratio = tensors["v.blk.0.ffn_up.weight"].shape[0] // width
+        return shared | {"embed_dim": width, "hidden_size": meta["clip.vision.projection_dim"], "mlp_ratio": ratio}
+    pattern = meta["clip.vision.n_wa_pattern"]
+    return shared | {
+        "hidden_size": width,
+        "intermediate_size": meta["clip.vision.feed_forward_length"],
+        "out_hidden_size": meta["clip.vision.projection_dim"],
+        "window_size": WINDOW_PIXELS,
+        "fullatt_block_indexes": list(range(pattern - 1, depth, pattern)),
+        "tokens_per_second": TOKENS_PER_SECOND,
+    }
 
 
 def _text_state(tensors: dict[str, torch.Tensor], blocks: int) -> dict[str, torch.Tensor]:
@@ -115,14 +141,17 @@ def _text_state(tensors: dict[str, torch.Tensor], blocks: int) -> dict[str, torc
 def _vision_state(tensors: dict[str, torch.Tensor], blocks: int) -> dict[str, torch.Tensor]:
     frames = [tensors["v.patch_embd.weight"], tensors["v.patch_embd.weight.1"]]
     state = {"model.visual.patch_embed.proj.weight": torch.stack(frames, dim=2)}
+    names = BLOCK_NAMES | (GATED_NAMES if "v.blk.0.ffn_gate.weight" in tensors else PLAIN_NAMES)
     for kind in ("weight", "bias"):
-        state[f"model.visual.merger.ln_q.{kind}"] = tensors[f"v.post_ln.{kind}"]
+        if f"v.post_ln.{kind}" in tensors:
+            state[f"model.visual.merger.ln_q.{kind}"] = tensors[f"v.post_ln.{kind}"]
         for layer in (0, 2):
             state[f"model.visual.merger.mlp.{layer}.{kind}"] = tensors[f"mm.{layer}.{kind}"]
         for block in range(blocks):
             source, target = f"v.blk.{block}", f"model.visual.blocks.{block}"
             qkv = [tensors[f"{source}.attn_{part}.{kind}"] for part in "qkv"]
             state[f"{target}.attn.qkv.{kind}"] = torch.cat(qkv, dim=0)
-            for old, new in VISION_NAMES.items():
-                state[f"{target}.{new}.{kind}"] = tensors[f"{source}.{old}.{kind}"]
+            for old, new in names.items():
+                if f"{source}.{old}.{kind}" in tensors:
+                    state[f"{target}.{new}.{kind}"] = tensors[f"{source}.{old}.{kind}"]
     return state

@@ -1,35 +1,21 @@
-// Qwen2-VL's vision file (mmproj GGUF, as llama.cpp writes it): which metadata and tensors make the encoder.
+// A vision file (mmproj GGUF, as llama.cpp writes it): which metadata and tensors make the encoder.
 
 import { ModelFormatError } from '../errors';
 import type { ModelFile } from '../gguf/model-file';
 import type { Matrix, WeightPlan } from '../gpu/weights';
-import type { NormWeights, VisionHyper, VisionWeights } from '../vision/encoder';
-import { MAX_HEAD_DIM } from './qwen2-vl';
-
-/** Projectors of vision files that {@link qwen2VlVisionHyper} understands. */
-const SUPPORTED_PROJECTORS = ['qwen2vl_merger'];
+import type { NormWeights, VisionHyper, VisionTraits, VisionWeights } from '../vision/hyper';
+import { MAX_HEAD_DIM } from './decoder-file';
 
 /**
  * Reads the encoder's sizes. The width of the feed-forward part comes from the tensors, because files carry
  * the decoder's width or 0 under `clip.vision.feed_forward_length`.
- * @throws ModelFormatError when it is no vision file, of another architecture, or of sizes not supported.
+ * @throws ModelFormatError when they are not supported.
  */
-export function qwen2VlVisionHyper(file: ModelFile): VisionHyper {
+export function readVisionHyper(file: ModelFile, traits: VisionTraits): VisionHyper {
   const { metadata } = file;
   const { fileName } = metadata;
-  const architecture = metadata.string('general.architecture');
-  if (architecture !== 'clip') {
-    throw new ModelFormatError(
-      `${fileName} is a model of architecture '${architecture}', not a vision file. Choose the file of the same model whose name has 'mmproj' in it.`,
-    );
-  }
-  const projector = metadata.string('clip.projector_type', 'none');
-  if (!SUPPORTED_PROJECTORS.includes(projector)) {
-    throw new ModelFormatError(
-      `${fileName} is a vision file with the projector '${projector}'; supported are ${SUPPORTED_PROJECTORS.join(', ')}. Choose a Qwen2-VL model.`,
-    );
-  }
   const hyper: VisionHyper = {
+    ...traits,
     embed: metadata.number('clip.vision.embedding_length'),
     heads: metadata.number('clip.vision.attention.head_count'),
     depth: metadata.number('clip.vision.block_count'),
@@ -41,6 +27,12 @@ export function qwen2VlVisionHyper(file: ModelFile): VisionHyper {
     imageMean: colour(file, 'clip.vision.image_mean'),
     imageStd: colour(file, 'clip.vision.image_std'),
   };
+  const { windows } = hyper;
+  if (windows && windows.pixels % (hyper.patchSize * hyper.mergeSize) !== 0) {
+    throw new ModelFormatError(
+      `${fileName} has windows of ${windows.pixels} pixels, which are no whole blocks of ${hyper.mergeSize} × ${hyper.mergeSize} patches of ${hyper.patchSize}.`,
+    );
+  }
   const headDim = hyper.embed / hyper.heads;
   if (headDim % 4 !== 0 || headDim > MAX_HEAD_DIM || hyper.patchSize % 2 !== 0) {
     throw new ModelFormatError(
@@ -54,10 +46,10 @@ export function qwen2VlVisionHyper(file: ModelFile): VisionHyper {
  * Asks a weight plan for everything the encoder multiplies by.
  * @throws ModelFormatError when a tensor is missing, or its shape contradicts `hyper`.
  */
-export function qwen2VlVisionWeights(file: ModelFile, plan: WeightPlan, hyper: VisionHyper): VisionWeights {
+export function planVisionWeights(file: ModelFile, plan: WeightPlan, hyper: VisionHyper): VisionWeights {
   const norm = (name: string): NormWeights => ({
     gain: plan.vector([`${name}.weight`]),
-    bias: plan.vector([`${name}.bias`]),
+    ...(hyper.norm === 'layer' ? { bias: plan.vector([`${name}.bias`]) } : {}),
   });
   const linear = (...names: string[]) =>
     plan.matrix(
@@ -72,7 +64,10 @@ export function qwen2VlVisionWeights(file: ModelFile, plan: WeightPlan, hyper: V
       qkv: linear(`${block}.attn_q`, `${block}.attn_k`, `${block}.attn_v`),
       out: linear(`${block}.attn_out`),
       norm2: norm(`${block}.ln2`),
-      fc1: linear(`${block}.${swapped ? 'ffn_down' : 'ffn_up'}`),
+      fc1: linear(
+        ...(hyper.feedForward === 'swiglu' ? [`${block}.ffn_gate`] : []),
+        `${block}.${swapped ? 'ffn_down' : 'ffn_up'}`,
+      ),
       fc2: linear(`${block}.${swapped ? 'ffn_up' : 'ffn_down'}`),
     };
   });
@@ -106,6 +101,7 @@ function colour(file: ModelFile, key: string): [number, number, number] {
 
 function checkShapes(file: ModelFile, hyper: VisionHyper, weights: VisionWeights): void {
   const { embed, ffn, patchSize, mergeSize, outputWidth } = hyper;
+  const gated = hyper.feedForward === 'swiglu';
   const merged = embed * mergeSize ** 2;
   const check = (what: string, { rows, cols }: Matrix, wantedRows: number, wantedCols: number) => {
     if (rows === wantedRows && cols === wantedCols) return;
@@ -117,7 +113,7 @@ function checkShapes(file: ModelFile, hyper: VisionHyper, weights: VisionWeights
   weights.blocks.forEach(({ qkv, out, fc1, fc2 }, i) => {
     check(`attention input of block ${i}`, qkv, 3 * embed, embed);
     check(`attention output of block ${i}`, out, embed, embed);
-    check(`feed-forward input of block ${i}`, fc1, ffn, embed);
+    check(`feed-forward input of block ${i}`, fc1, gated ? 2 * ffn : ffn, embed);
     check(`feed-forward output of block ${i}`, fc2, embed, ffn);
   });
   check('first merger matrix', weights.merger[0], merged, merged);

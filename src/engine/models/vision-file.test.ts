@@ -2,10 +2,11 @@
 
 import { describe, expect, it } from 'vitest';
 import { bytesSource } from '../gguf/byte-source';
-import { openModelFile } from '../gguf/model-file';
+import { type ModelFile, openModelFile } from '../gguf/model-file';
 import { type FixtureTensor, type FixtureValue, ggufBytes } from '../gguf/testing/gguf-fixture';
 import { WeightPlan } from '../gpu/weights';
-import { qwen2VlVisionHyper, qwen2VlVisionWeights } from './qwen2-vl-vision';
+import { familyOf } from '.';
+import { planVisionWeights, readVisionHyper } from './vision-file';
 
 const METADATA: Record<string, FixtureValue> = {
   'general.architecture': 'clip',
@@ -55,10 +56,13 @@ function open(metadata: Record<string, FixtureValue> = METADATA, named = shapes(
   return openModelFile(bytesSource(ggufBytes(metadata, tensors), 'test.mmproj.gguf'));
 }
 
+/** What the family that the file names asks of it. */
+const hyperOf = (file: ModelFile) => readVisionHyper(file, familyOf(file).vision(file.metadata));
+
 async function load(named: Record<string, number[]>) {
   const file = await open(METADATA, named);
-  const hyper = qwen2VlVisionHyper(file);
-  return { hyper, weights: qwen2VlVisionWeights(file, new WeightPlan(file, 2 ** 20), hyper) };
+  const hyper = hyperOf(file);
+  return { hyper, weights: planVisionWeights(file, new WeightPlan(file, 2 ** 20), hyper) };
 }
 
 describe('qwen2-vl vision files', () => {
@@ -93,7 +97,7 @@ describe('qwen2-vl vision files', () => {
     ['two mean colours', { 'clip.vision.image_mean': [0.5, 0.5] }, /image_mean" should be three numbers/],
   ])('refuses %s', async (_, change, message) => {
     const file = await open({ ...METADATA, ...change });
-    expect(() => qwen2VlVisionHyper(file)).toThrow(message);
+    expect(() => hyperOf(file)).toThrow(message);
   });
 
   it('refuses tensors of another width', async () => {

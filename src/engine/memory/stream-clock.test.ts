@@ -1,0 +1,78 @@
+// Times of frames: one a frame, or by their timestamps, without gaps between videos.
+
+import { describe, expect, it } from 'vitest';
+import { StreamClock } from './stream-clock';
+
+const ANY = Number.POSITIVE_INFINITY;
+
+/** Times of frames that come at these milliseconds. */
+const times = (clock: StreamClock, timestampsMs: readonly number[], latest = ANY) =>
+  timestampsMs.map((timestampMs) => clock.frame(timestampMs, latest));
+
+describe('one position a frame', () => {
+  it('whenever they come', () => {
+    const clock = new StreamClock();
+    clock.openVideo();
+    expect(times(clock, [0, 1000, 60_000, 60_001])).toEqual([0, 1, 2, 3]);
+    clock.openVideo();
+    expect(clock.advance(99_000)).toBe(1);
+    expect(times(clock, [99_000])).toEqual([4]);
+  });
+});
+
+describe('two positions a second', () => {
+  const opened = () => {
+    const clock = new StreamClock(2);
+    clock.openVideo();
+    return clock;
+  };
+
+  it('as transformers has them at one, two and three frames a second', () => {
+    // A temporal patch is two frames.
+    const patches = (framesPerSecond: number) =>
+      Array.from({ length: 7 }, (_, i) => (2000 * i) / framesPerSecond);
+    expect(times(opened(), patches(1))).toEqual([0, 4, 8, 12, 16, 20, 24]);
+    expect(times(opened(), patches(2))).toEqual([0, 2, 4, 6, 8, 10, 12]);
+    expect(times(opened(), patches(3))).toEqual([0, 1, 2, 4, 5, 6, 8]);
+  });
+
+  it('counts from the first frame, whatever its timestamp, and forgives rounded ones', () => {
+    expect(times(opened(), [123_456, 124_455.6, 125_456.4])).toEqual([0, 2, 4]);
+  });
+
+  it('never goes back, and frames may share a time', () => {
+    expect(times(opened(), [5000, 5100, 5600, 4000, 5700])).toEqual([0, 0, 1, 1, 1]);
+  });
+
+  it('says before a frame how many positions it takes', () => {
+    const clock = opened();
+    expect(clock.advance(7000)).toBe(1);
+    times(clock, [7000]);
+    expect([7000, 7500, 9000].map((ms) => clock.advance(ms))).toEqual([0, 1, 4]);
+    expect(times(clock, [9000])).toEqual([4]);
+  });
+
+  it('goes straight on with the next video', () => {
+    const clock = opened();
+    times(clock, [0, 1000]);
+    clock.openVideo();
+    expect(times(clock, [90_000, 91_000])).toEqual([3, 5]);
+  });
+
+  it('what lies behind the latest time is lost for good', () => {
+    const clock = opened();
+    times(clock, [0]);
+    expect(clock.frame(60_000, 10)).toBe(10);
+    expect(times(clock, [61_000, 62_000])).toEqual([12, 14]);
+  });
+
+  it('goes on from a saved state', () => {
+    const clock = opened();
+    times(clock, [1000, 2000]);
+    const other = new StreamClock(2);
+    other.restore(structuredClone(clock.state));
+    expect(times(other, [3500])).toEqual(times(clock, [3500]));
+    other.clear();
+    expect(times(other, [9000])).toEqual([0]);
+  });
+});

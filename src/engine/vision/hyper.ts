@@ -1,0 +1,67 @@
+// What a vision encoder is made of, whatever family it is of: options and sizes.
+
+import type { Matrix } from '../gpu/weights';
+
+/** What sets the encoder of one family apart from another's. */
+export interface VisionTraits {
+  /** RMS norms have no bias. */
+  readonly norm: 'layer' | 'rms';
+  /** The feed-forward part of a block: its activation, or gated by SiLU. */
+  readonly feedForward: 'quick_gelu' | 'swiglu';
+  /** Where most blocks attend within windows only. */
+  readonly windows?: {
+    /** Side of a window; those at the right and bottom edges may be smaller. */
+    readonly pixels: number;
+    /** Blocks N − 1, 2N − 1, … attend to the whole frame. */
+    readonly wholeEvery: number;
+  };
+}
+
+/** Sizes and constants of the encoder. */
+export interface VisionHyper extends VisionTraits {
+  /** Width of a patch's embedding. */
+  readonly embed: number;
+  readonly heads: number;
+  /** Transformer blocks. */
+  readonly depth: number;
+  /** Width inside a block's feed-forward part. */
+  readonly ffn: number;
+  readonly patchSize: number;
+  readonly mergeSize: number;
+  /** Width of a visual token: the decoder's. */
+  readonly outputWidth: number;
+  /** Of the norms. */
+  readonly epsilon: number;
+  /** Of red, green and blue scaled to 0..1. */
+  readonly imageMean: readonly [number, number, number];
+  readonly imageStd: readonly [number, number, number];
+}
+
+/** Buffer names of a norm. */
+export interface NormWeights {
+  readonly gain: string;
+  /** Of a layer norm. */
+  readonly bias?: string;
+}
+
+/** Weights of one transformer block. */
+export interface VisionBlockWeights {
+  readonly norm1: NormWeights;
+  /** `[3 * embed, embed]`: queries, keys, values. */
+  readonly qkv: Matrix;
+  readonly out: Matrix;
+  readonly norm2: NormWeights;
+  /** `[ffn, embed]`; where the part is gated `[2 * ffn, embed]`, gate before values. */
+  readonly fc1: Matrix;
+  readonly fc2: Matrix;
+}
+
+/** All weights of the encoder. */
+export interface VisionWeights {
+  /** `[embed, 3 * patchSize²]` for the earlier and the later frame of a temporal patch. */
+  readonly patch: readonly [Matrix, Matrix];
+  readonly blocks: readonly VisionBlockWeights[];
+  readonly postNorm: NormWeights;
+  /** `[mergeSize² * embed, mergeSize² * embed]`, then `[outputWidth, mergeSize² * embed]`. */
+  readonly merger: readonly [Matrix, Matrix];
+}
