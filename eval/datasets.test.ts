@@ -89,10 +89,10 @@ it('refuses what is no JSON, or not there', async () => {
   await expect(readDataset(join(folder, 'none.json'), folder, 2)).rejects.toThrow('none.json cannot be read');
 });
 
-async function datasetOf(entries: readonly unknown[]): Promise<Dataset> {
+async function datasetOf(entries: readonly unknown[], framesPerSecond = 2): Promise<Dataset> {
   const path = join(folder, 'set.json');
   await writeFile(path, JSON.stringify(entries));
-  return readDataset(path, folder, 2);
+  return readDataset(path, folder, framesPerSecond);
 }
 
 async function framesOf({ exams }: Dataset): Promise<RgbFrame[]> {
@@ -119,6 +119,7 @@ it('finds arrays of frames, and names the videos that are missing', async () => 
   expect((await framesOf(set)).map(({ width, height }) => [width, height])).toEqual(Array(3).fill([6, 4]));
   const other = await datasetOf([{ ...mlvu, answer: '1->2->3' }]);
   expect(other.suite).not.toBe(set.suite);
+  expect((await datasetOf([mlvu], 4)).suite).not.toBe((await datasetOf([mlvu])).suite);
 });
 
 it('finds videos by their name without an ending', async ({ skip }) => {

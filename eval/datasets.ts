@@ -23,7 +23,7 @@ export const LONGEST_SIDE = 640;
 const ENDINGS = ['.mp4', '.mkv', '.webm', '.mov', '.avi', '.npy'];
 
 export interface Dataset {
-  /** Name and fingerprint of the questions. */
+  /** Name and fingerprint of the questions, and the frames a second at which its videos are watched. */
   readonly suite: string;
   /** One a video that is there. */
   readonly exams: readonly Exam[];
@@ -59,7 +59,7 @@ export async function readDataset(path: string, folder: string, framesPerSecond:
     exams.push({ name: video, group, framesPerSecond, questions, frames });
   }
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 12);
-  return { suite: `${name} ${hash}`, exams, missing };
+  return { suite: `${name} ${hash} at ${framesPerSecond} fps`, exams, missing };
 }
 
 async function* framesOf(file: string, framesPerSecond: number) {

@@ -82,6 +82,15 @@ it('asks a data set, keeps the results and goes on from them', async () => {
   const kept = await readFile(out, 'utf8');
   expect(JSON.parse(kept)).toMatchObject({ exam: 'there.npy', pairs: 2, budget: 64, group: 'under 5 min' });
 
+  for (const [option, value, message] of [
+    ['--fps', '4', /holds answers to other .* at 2 fps, not .* at 4 fps/],
+    ['--size', '224x112', /holds results of another model, or .*: \w+, not \w+ 224x112\./],
+  ] as const) {
+    expect(await main([...argv, '--policies', 'sliding-window', '--out', out, option, value])).toBe(1);
+    expect(complaints.at(-1)).toMatch(message);
+  }
+  expect(await readFile(out, 'utf8')).toBe(kept);
+
   const report = printed[0];
   printed.length = 0;
   complaints.length = 0;
@@ -96,7 +105,8 @@ it('asks a data set, keeps the results and goes on from them', async () => {
 for (const [argv, message] of [
   [['--policies', 'lru'], "--policies has 'lru'; choose of full"],
   [['--budgets', '2/1'], "--budgets has '2/1'; give shares"],
-  [['--policies', 'full', '--budgets', '1/2'], "'full' lets go of nothing"],
+  [['--policies', 'full', '--budgets', '1/2'], 'with less than everything. Add the budget 1, or policies.'],
+  [['--dataset', 'x.json', '--policies', 'full'], 'with less than everything. Add policies.'],
   [['--lengths', '9'], "--lengths has '9'; choose of 8, 16"],
   [['--positions', 'relative'], "--positions has 'relative'; choose of absolute and rebased."],
   [['--shard', '3/2'], '--shard is 3/2; give a part and the number of parts'],

@@ -7,7 +7,7 @@ import { openNodeGpu } from '../src/engine/gpu/node-gpu';
 import { createSession } from '../src/engine/session';
 import { sit } from './exam';
 import type { PlannedRun } from './plan';
-import type { Result, Setting } from './results';
+import { nameModel, type Result, type Setting } from './results';
 
 /**
  * Loads the model once and does the runs in order.
@@ -36,7 +36,8 @@ export async function* measure(
   }
 }
 
-/** Tells a model from any other, and its weights from those before more training. */
-export async function modelFingerprint({ model, mmproj }: ModelFiles): Promise<string> {
-  return (await fingerprint([await openModelFile(model), await openModelFile(mmproj)])).slice(0, 12);
+/** Tells a model from any other, its weights from those before more training, and how it is fed. */
+export async function modelName({ model, mmproj, ...fed }: ModelFiles): Promise<string> {
+  const whole = await fingerprint([await openModelFile(model), await openModelFile(mmproj)]);
+  return nameModel(whole.slice(0, 12), fed);
 }

@@ -9,7 +9,7 @@ import { RETENTION_NAMES } from '../cli/retention';
 import type { PositionPolicy } from '../src/engine/contract';
 import { type Cell, cellsOf, METHODS, type NamedBudget, parseBudget, shard } from './cells';
 import { LONGEST_SIDE, readDataset } from './datasets';
-import { measure, modelFingerprint } from './measure';
+import { measure, modelName } from './measure';
 import { type PlannedRun, planRuns } from './plan';
 import { plot } from './plot';
 import { budgetsOf, DEFAULT_SHARES, markdown, scoresOf } from './report';
@@ -134,7 +134,7 @@ async function doRuns(
   runs: readonly PlannedRun[],
   frameSide: number,
 ): Promise<readonly Result[]> {
-  const setting = { suite, model: await modelFingerprint(files) };
+  const setting = { suite, model: await modelName(files) };
   const out = args.text('out');
   const file = out === undefined ? undefined : await openResults(out, setting);
   const results = [...(file?.results ?? [])];
@@ -187,7 +187,7 @@ function cellsGiven(args: Arguments, budgets: readonly NamedBudget[]): Cell[] {
   );
   if (cells.length > 0) return cells;
   throw new UsageError(
-    `'full' lets go of nothing, so it has no result with less than everything. Add the budget 1 of a stream, or policies.`,
+    `'full' lets go of nothing, so it has no result with less than everything. Add ${args.has('dataset') ? '' : 'the budget 1, or '}policies.`,
   );
 }
 

@@ -3,7 +3,7 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { openResults, type Result, readResults, runKey } from './results';
+import { nameModel, openResults, type Result, readResults, runKey } from './results';
 
 const folder = await mkdtemp(join(tmpdir(), 'results-'));
 afterAll(() => rm(folder, { recursive: true }));
@@ -53,6 +53,14 @@ it('merges shards', async () => {
   await (await openResults(paths[0]!, setting)).append(result('a'));
   await (await openResults(paths[1]!, setting)).append(result('a', 64));
   expect(await readResults(paths)).toEqual([result('a'), result('a', 64)]);
+});
+
+it('names a model by how it is fed, where that is not as the bundled one always was', () => {
+  const bundled = { frame: { width: 112, height: 112 }, trainedPositions: 256 };
+  expect(nameModel('m', bundled)).toBe('m');
+  expect(nameModel('m', { ...bundled, frame: { width: 224, height: 112 } })).toBe('m 224x112');
+  expect(nameModel('m', { ...bundled, trainedPositions: 512 })).toBe('m 512 positions');
+  expect(nameModel('m', { frame: { width: 56, height: 56 } })).toBe('m 56x56 all positions');
 });
 
 it('refuses what does not belong together', async () => {

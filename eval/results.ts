@@ -3,15 +3,36 @@
 
 import { appendFile, readFile, truncate } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { ModelFiles } from '../cli/model-files';
 import { InvalidInputError } from '../src/engine/errors';
 import type { Sitting } from './exam';
 
 /** What was sat, and by whom. */
 export interface Setting {
-  /** Name and fingerprint of the questions: results of different ones cannot be compared. */
+  /** The questions and what they are about, with a fingerprint: results of different ones cannot be compared. */
   readonly suite: string;
-  /** Fingerprint of the model's files. */
+  /** The model and how it is fed; see {@link nameModel}. */
   readonly model: string;
+}
+
+/** How a model is fed whose name says nothing of it: as the bundled one was before names could say. */
+const UNSAID = { size: '112x112', positions: 256 } as const;
+
+/**
+ * Names a model, as it is fed, for a {@link Setting}.
+ * @param fingerprint of its files.
+ * @param fed the size in pixels that it sees, and the rotary positions it was trained on where its card has them.
+ */
+export function nameModel(
+  fingerprint: string,
+  { frame, trainedPositions }: Pick<ModelFiles, 'frame' | 'trainedPositions'>,
+): string {
+  const size = `${frame.width}x${frame.height}`;
+  return [
+    fingerprint,
+    ...(size === UNSAID.size ? [] : [size]),
+    ...(trainedPositions === UNSAID.positions ? [] : [`${trainedPositions ?? 'all'} positions`]),
+  ].join(' ');
 }
 
 /** A run: an exam in one cell. */
@@ -36,8 +57,7 @@ export function runKey({ exam, method, budget }: Run): string {
 
 /**
  * Reads files of results as one.
- * @throws InvalidInputError when one cannot be read or is damaged, when they are of different models or questions,
- *   or hold the same run twice.
+ * @throws InvalidInputError when one cannot be read or is damaged, when they are of different settings, or hold the same run twice.
  */
 export async function readResults(paths: readonly string[]): Promise<Result[]> {
   const all: Result[] = [];
@@ -68,7 +88,7 @@ export interface ResultFile {
 
 /**
  * Opens a file of results to go on with, or a new one. A last line that was cut short is taken away.
- * @throws InvalidInputError when it is damaged, or holds results of another model or of other questions.
+ * @throws InvalidInputError when it is damaged, or holds results of another setting.
  */
 export async function openResults(path: string, setting: Setting): Promise<ResultFile> {
   const { results, bytes, cut } = await parseFile(path, true);
@@ -113,9 +133,13 @@ function parseLine(line: string, where: string): Result {
 
 function checkSetting(result: Setting, wanted: Setting, name: string): void {
   if (result.model !== wanted.model) {
-    throw new InvalidInputError(`${name} holds results of another model. Choose another file.`);
+    throw new InvalidInputError(
+      `${name} holds results of another model, or of one fed otherwise: ${result.model}, not ${wanted.model}. Choose another file.`,
+    );
   }
   if (result.suite !== wanted.suite) {
-    throw new InvalidInputError(`${name} holds answers to other questions. Choose another file.`);
+    throw new InvalidInputError(
+      `${name} holds answers to other questions, or about videos taken otherwise: ${result.suite}, not ${wanted.suite}. Choose another file.`,
+    );
   }
 }
