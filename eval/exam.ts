@@ -2,6 +2,7 @@
 // read into this form, and sitting one is the same for both.
 
 import type { RgbFrame, Session } from '../src/engine/contract';
+import { InvalidInputError } from '../src/engine/errors';
 
 export interface Exam {
   /** Unique within its suite. */
@@ -49,7 +50,11 @@ export interface Sitting {
 /** Longest answer read, in tokens: enough for every accepted one, and an end to a model that finds none. */
 const MAX_TOKENS = 64;
 
-/** Shows a session an exam from an empty memory and asks its questions, each as if it were the only one. */
+/**
+ * Shows a session an exam from an empty memory and asks its questions, each as if it were the only one.
+ * @throws InvalidInputError when it gives no frame, or frames that cannot be read or watched; MemoryFullError when
+ *   they or a question have no room.
+ */
 export async function sit(session: Session, exam: Exam): Promise<Sitting> {
   await session.forget();
   const started = performance.now();
@@ -57,6 +62,11 @@ export async function sit(session: Session, exam: Exam): Promise<Sitting> {
   for await (const frame of exam.frames()) {
     await session.watch(frame, (frames * 1000) / exam.framesPerSecond);
     frames++;
+  }
+  if (frames === 0) {
+    throw new InvalidInputError(
+      `${exam.name} gives no frame at ${exam.framesPerSecond} frames a second. Check the video, or take more of them.`,
+    );
   }
   await session.flush();
   const watched = performance.now();

@@ -65,7 +65,9 @@ it('asks a data set, keeps the results and goes on from them', async () => {
     candidates: ['Yes', 'No'],
     question_type: 'exist',
   };
-  const set = ['there.npy', 'gone.mp4'].map((video) => ({ ...entry, video, answer: 'No' }));
+  await writeFile(join(folder, 'broken.npy'), 'no array');
+  const videos = ['broken.npy', 'there.npy', 'gone.mp4'];
+  const set = videos.map((video) => ({ ...entry, video, answer: 'No' }));
   await writeFile(join(folder, 'set.json'), JSON.stringify(set));
   const out = join(folder, 'out.jsonl');
   const plot = join(folder, 'plot.svg');
@@ -76,8 +78,9 @@ it('asks a data set, keeps the results and goes on from them', async () => {
   expect(complaints.filter((line) => line.includes('pairs'))).toHaveLength(1);
   expect(printed[0]).toContain('### All questions, by budget');
   expect(printed[0]).toMatch(/\| sliding-window \| (100|0)\.0 \(/);
-  expect(JSON.parse(printed[1]!)[0]).toMatchObject({ method: 'sliding-window', budget: '64', asked: 1 });
+  expect(printed[1]).toMatch(/Skipped: 1 runs of broken.npy: broken.npy is not a .npy file/);
   expect(printed[2]).toContain('Skipped: 1 questions about 1 videos that are not there: gone.mp4');
+  expect(JSON.parse(printed[3]!)[0]).toMatchObject({ method: 'sliding-window', budget: '64', asked: 1 });
   expect(await readFile(plot, 'utf8')).toContain('sliding-window');
   const kept = await readFile(out, 'utf8');
   expect(JSON.parse(kept)).toMatchObject({ exam: 'there.npy', pairs: 2, budget: 64, group: 'under 5 min' });
@@ -95,7 +98,8 @@ it('asks a data set, keeps the results and goes on from them', async () => {
   printed.length = 0;
   complaints.length = 0;
   expect(await call()).toBe(0);
-  expect(complaints).toEqual([]); // nothing was left to do
+  expect(complaints).toHaveLength(1); // nothing was left to do but what cannot be done
+  expect(complaints[0]).toMatch(/^1\/1 broken.npy sliding-window 64: skipped/);
   expect(printed[0]).toBe(report);
   expect(await readFile(out, 'utf8')).toBe(kept);
   expect(await main(['eval', '--report', out])).toBe(0);

@@ -9,7 +9,7 @@ import { RETENTION_NAMES } from '../cli/retention';
 import type { PositionPolicy } from '../src/engine/contract';
 import { type Cell, cellsOf, METHODS, type NamedBudget, parseBudget, shard } from './cells';
 import { LONGEST_SIDE, readDataset } from './datasets';
-import { measure, modelName } from './measure';
+import { measure, modelName, type Skipped } from './measure';
 import { type PlannedRun, planRuns } from './plan';
 import { plot } from './plot';
 import { budgetsOf, DEFAULT_SHARES, markdown, scoresOf } from './report';
@@ -108,12 +108,18 @@ export async function evaluateDataset(args: Arguments): Promise<void> {
   const fps = args.number('fps', 0.001, 1000) ?? files.framesPerSecond;
   const { suite, exams, missing } = await readDataset(args.needed('dataset'), args.needed('videos'), fps);
   const runs = planRuns(exams, cells, tokensPerFrame(files));
-  const results = await doRuns(args, files, suite, runs, LONGEST_SIDE);
-  await show(args, results, budgets);
-  if (missing.length === 0) return;
-  const unasked = missing.reduce((sum, { questions }) => sum + questions, 0);
-  const names = missing.map(({ video }) => video).join(', ');
-  console.log(`\nSkipped: ${unasked} questions about ${missing.length} videos that are not there: ${names}`);
+  const failed = new Map<string, number>();
+  const results = await doRuns(args, files, suite, runs, LONGEST_SIDE, ({ exam }, { message }) => {
+    const what = `${exam}: ${message}`;
+    failed.set(what, (failed.get(what) ?? 0) + 1);
+  });
+  const skipped = [...failed].map(([what, times]) => `Skipped: ${times} runs of ${what}`);
+  if (missing.length > 0) {
+    const unasked = missing.reduce((sum, { questions }) => sum + questions, 0);
+    const names = missing.map(({ video }) => video).join(', ');
+    skipped.push(`Skipped: ${unasked} questions about ${missing.length} videos that are not there: ${names}`);
+  }
+  await show(args, results, budgets, skipped);
 }
 
 /** Reports files of results. */
@@ -125,6 +131,7 @@ export async function evaluateReport(args: Arguments): Promise<void> {
 /**
  * Does the runs of this shard that the file of results does not hold yet, telling of each on stderr.
  * @param frameSide pixels of the largest frame's longer side.
+ * @param onSkipped as of {@link measure}.
  * @returns the results of all the shard's runs, and whatever else the file holds.
  */
 async function doRuns(
@@ -133,6 +140,7 @@ async function doRuns(
   suite: string,
   runs: readonly PlannedRun[],
   frameSide: number,
+  onSkipped?: Skipped,
 ): Promise<readonly Result[]> {
   const setting = { suite, model: await modelName(files) };
   const out = args.text('out');
@@ -141,7 +149,13 @@ async function doRuns(
   const done = new Set(results.map(runKey));
   const left = shard(runs, shardGiven(args)).filter(({ run }) => !done.has(runKey(run)));
   let count = 0;
-  for await (const result of measure(files, setting, left, frameSide ** 2)) {
+  const skip: Skipped | undefined =
+    onSkipped &&
+    ((run, error) => {
+      console.error(`${++count}/${left.length} ${runKey(run)}: skipped. ${error.message}`);
+      onSkipped(run, error);
+    });
+  for await (const result of measure(files, setting, left, frameSide ** 2, skip)) {
     await file?.append(result);
     results.push(result);
     const right = result.answers.filter((answer) => answer.right).length;
@@ -153,13 +167,16 @@ async function doRuns(
   return results;
 }
 
+/** @param notes printed below the figures. */
 async function show(
   args: Arguments,
   results: readonly Result[],
   budgets: readonly NamedBudget[],
+  notes: readonly string[] = [],
 ): Promise<void> {
   const scores = scoresOf(results, budgets);
   console.log(scores.length === 0 ? 'No results yet.' : markdown(scores));
+  for (const note of notes) console.log(`\n${note}`);
   const path = args.text('plot');
   if (path !== undefined) await writeFile(path, plot(scores));
   if (args.has('json')) console.log(JSON.stringify(scores));
