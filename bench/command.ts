@@ -1,7 +1,6 @@
 // `bench`: how fast and how large a model is on this machine, stage by stage or kernel by kernel.
 
 import { type Arguments, type Command, listed, UsageError } from '../cli/command';
-import { TOKEN_SIDE } from '../cli/frames';
 import { MODEL_OPTIONS, modelFiles } from '../cli/model-files';
 import { POSITIONS_OPTION, positionsOf } from '../cli/positions';
 import { RETENTIONS, type RetentionChoice } from '../cli/retention';
@@ -167,7 +166,7 @@ async function benchStream(args: Arguments, [policy, ...others]: Policies): Prom
   const fps = args.number('fps', 0.001, 1000);
   const budget = args.integer('budget-tokens', 1);
   const positions = positionsOf(args);
-  const { model, mmproj, frame, framesPerSecond, trainedPositions } = await modelFiles(args);
+  const { model, mmproj, frame, tokensPerFrame, framesPerSecond, trainedPositions } = await modelFiles(args);
   const { device, adapterName } = await openDevice(await openNodeGpu());
   device.destroy();
   const begun = performance.now();
@@ -176,7 +175,7 @@ async function benchStream(args: Arguments, [policy, ...others]: Policies): Prom
     openGpu: openNodeGpu,
     source: SOURCE,
     framesPerSecond: fps ?? framesPerSecond,
-    budgetTokens: budget ?? STREAM_PAIRS * frameTokens(frame),
+    budgetTokens: budget ?? STREAM_PAIRS * tokensPerFrame,
     textTokens: BENCH_TEXT_TOKENS,
     onMinute: (done, measured) => {
       const seconds = (performance.now() - begun) / 1000;
@@ -199,13 +198,13 @@ async function benchStages(plain: Gpu, args: Arguments, policies: Policies): Pro
   const budget = args.integer('budget-tokens', 1);
   const profiler = args.has('profile') ? new Profiler(plain) : undefined;
   const gpu = profiler?.gpu ?? plain;
-  const { model: modelFile, mmproj, frame } = await modelFiles(args);
+  const { model: modelFile, mmproj, frame, tokensPerFrame } = await modelFiles(args);
   const load = await timed(gpu.device, () =>
     loadModel(gpu, {
       model: modelFile,
       mmproj,
       frame,
-      visualTokens: budget ?? Math.max(DEFAULT_BUDGET, DEFAULT_PAIRS * frameTokens(frame)),
+      visualTokens: budget ?? Math.max(DEFAULT_BUDGET, DEFAULT_PAIRS * tokensPerFrame),
       textTokens: BENCH_TEXT_TOKENS,
       maxRgbPixels: SOURCE.width * SOURCE.height,
     }),
@@ -233,11 +232,6 @@ async function benchStages(plain: Gpu, args: Arguments, policies: Policies): Pro
   } finally {
     model.dispose();
   }
-}
-
-/** Visual tokens of a pair of frames. */
-function frameTokens({ width, height }: { readonly width: number; readonly height: number }): number {
-  return (width * height) / TOKEN_SIDE ** 2;
 }
 
 /** By kernel: of one pair of frames, and of one decoded token on average. */

@@ -128,6 +128,10 @@ function attentionOptions(gpu: Gpu, tokens: number, slots: number): DecoderOptio
     normEpsilon: 1e-6,
     ropeTheta: 1e6,
     ropeSections: [16, 24, 24],
+    ropeInterleaved: false,
+    qkvBias: true,
+    qkNorm: false,
+    deepstackLayers: 0,
   };
   const part = { buffer: 'unused', format: 'f32', firstRow: 0, rows: 1, shape: 'unused' } as const;
   const matrix: Matrix = { rows: 1, cols: 4, parts: [part] };

@@ -76,7 +76,7 @@ export async function measureRing(
   const { capacity, tokensPerFrame } = shape;
   const ledger = await Ledger.create(gpu.device, [...planRing(shape), ...planRotation(shape)]);
   try {
-    const ring = await Ring.create(gpu, ledger, shape, capacity, ROPE.ropeSections[0]);
+    const ring = await Ring.create(gpu, ledger, shape, capacity, true);
     const rotation = await KeyRotation.create(gpu, ledger, shape, ROPE);
     const slots = fillRows(gpu.device, ledger, shape);
     const keptTokens = pruneTarget(ring.budget, tokensPerFrame);

@@ -8,6 +8,7 @@ import { openModelFile } from '../src/engine/gguf/model-file';
 import { openNodeGpu } from '../src/engine/gpu/node-gpu';
 import { POLICY_NAMES } from '../src/engine/memory/policies';
 import { bytesPerToken } from '../src/engine/memory/ring-shape';
+import { decoderFamilyOf } from '../src/engine/models';
 import { readDecoderHyper } from '../src/engine/models/decoder-file';
 import { createSession } from '../src/engine/session';
 import { type Arguments, type Command, UsageError } from './command';
@@ -186,6 +187,7 @@ async function budgetTokens(
   { tokens, bytes }: { tokens?: number; bytes?: number },
 ): Promise<number | undefined> {
   if (bytes === undefined) return tokens;
-  const hyper = readDecoderHyper(await openModelFile(model));
+  const file = await openModelFile(model);
+  const hyper = readDecoderHyper(file, decoderFamilyOf(file).decoder);
   return Math.floor(bytes / bytesPerToken({ ...hyper, kvFormat: 'f16' }));
 }

@@ -84,5 +84,6 @@ it('finds the nearest name', () => {
 });
 
 it("rounds sides as Qwen2-VL's smart_resize does", () => {
-  expect([10, 28, 42, 70, 71, 112, 126].map(nearestSide)).toEqual([28, 28, 56, 56, 84, 112, 112]);
+  const sides = [10, 28, 42, 70, 71, 112, 126].map((pixels) => nearestSide(pixels, 28));
+  expect(sides).toEqual([28, 28, 56, 56, 84, 112, 112]);
 });

@@ -6,9 +6,6 @@ import type { RgbFrame } from '../src/engine/contract';
 import { InvalidInputError } from '../src/engine/errors';
 import { type NpyArray, npyFrames, parseNpy } from '../src/npy';
 
-/** Pixels a side of a visual token, in Qwen2-VL: patches of 14, merged in pairs. */
-export const TOKEN_SIDE = 28;
-
 /**
  * The array in a .npy file, and the file's name for messages.
  * @throws InvalidInputError when there is no such file, or it is no plain array.
@@ -32,11 +29,14 @@ export async function readFrames(path: string): Promise<readonly [RgbFrame, ...R
   return [first, ...rest];
 }
 
-/** The multiple of 28 nearest to a side in pixels, as Qwen2-VL's smart_resize rounds (halves to even). */
-export function nearestSide(pixels: number): number {
-  const tokens = pixels / TOKEN_SIDE;
+/**
+ * The multiple of a visual token's side nearest to a side in pixels, as Qwen2-VL's smart_resize rounds (halves to
+ * even).
+ */
+export function nearestSide(pixels: number, tokenSide: number): number {
+  const tokens = pixels / tokenSide;
   const floor = Math.floor(tokens);
   const half = tokens - floor === 0.5;
   const rounded = half ? floor + (floor % 2) : Math.round(tokens);
-  return Math.max(1, rounded) * TOKEN_SIDE;
+  return Math.max(1, rounded) * tokenSide;
 }

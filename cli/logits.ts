@@ -6,7 +6,8 @@ import { openNodeGpu } from '../src/engine/gpu/node-gpu';
 import { loadModel, type Model } from '../src/engine/model';
 import { continueGreedily, promptRuns, runPrompt, seeFrames } from '../src/engine/prompt';
 import { type Arguments, type Command, UsageError } from './command';
-import { nearestSide, readFrames, TOKEN_SIDE } from './frames';
+import { nearestSide, readFrames } from './frames';
+import { tokenSide } from './model-files';
 import { readFloats } from './read-back';
 import { table } from './table';
 
@@ -15,9 +16,9 @@ export const logitsCommand: Command = {
   summary: 'Logits and greedy tokens of a prompt, to compare with other engines.',
   usage: '--model F --mmproj F [--frames F.npy] --prompt-ids 1,2,… --tokens N [--precision P] [--json]',
   description: `Runs a prompt given as token ids, laid out as transformers' processor does: one <|image_pad|> or
-<|video_pad|> for each visual token. An image takes one frame, a video two for each temporal patch; the last
-frame is repeated where one is missing. Frames whose sides are no multiples of 28 are cropped to the nearest
-multiples' aspect and resized to them.
+<|video_pad|> for each visual token. An image takes one frame, a video two for each temporal patch, two a second; the last
+frame is repeated where one is missing. Frames whose sides are no whole visual tokens are cropped to the nearest
+such sides' aspect and resized to them.
 
 Prints the ten likeliest next tokens and the greedy continuation, or with --json, as the last line,
   {"logits": [one for each token of the vocabulary], "ids": [N ids, the prompt's own next token first]}`,
@@ -48,16 +49,17 @@ async function logits(args: Arguments): Promise<void> {
   const framesPath = args.text('frames');
 
   const frames = framesPath === undefined ? [] : await readFrames(framesPath);
-  // Text sees no frame, but the engine is built for some size.
-  const { width, height } = frames[0] ?? { width: 2 * TOKEN_SIDE, height: 2 * TOKEN_SIDE };
-  const frame = { width: nearestSide(width), height: nearestSide(height) };
   const files = { model: await nodeFileSource(modelPath), mmproj: await nodeFileSource(mmprojPath) };
+  const side = await tokenSide(files.mmproj);
+  // Text sees no frame, but the engine is built for some size.
+  const { width, height } = frames[0] ?? { width: 2 * side, height: 2 * side };
+  const frame = { width: nearestSide(width, side), height: nearestSide(height, side) };
   const gpu = await openDevice(await openNodeGpu());
   console.error(`adapter: ${gpu.adapterName}`);
   const model = await loadModel(gpu, {
     ...files,
     frame,
-    visualTokens: (2 * frame.width * frame.height) / TOKEN_SIDE ** 2,
+    visualTokens: (2 * frame.width * frame.height) / side ** 2,
     textTokens: ids.length + tokens,
     maxRgbPixels: width * height,
     precision,

@@ -3,9 +3,11 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ByteSource } from '../src/engine/gguf/byte-source';
+import { openModelFile } from '../src/engine/gguf/model-file';
 import { nodeFileSource } from '../src/engine/gguf/node-file';
+import { familyOf } from '../src/engine/models';
+import { readVisionHyper } from '../src/engine/models/vision-file';
 import { type Arguments, type Option, UsageError } from './command';
-import { TOKEN_SIDE } from './frames';
 
 /** The bundled model's folder, seen from the repository. */
 const BUNDLED = 'public/models/toybox';
@@ -15,7 +17,7 @@ export const MODEL_OPTIONS = {
   mmproj: { value: 'FILE.gguf', help: 'The vision encoder that belongs to it.' },
   size: {
     value: 'WxH',
-    help: "Size in pixels that the model sees, in multiples of 28; the model card's if left out, else 224x224.",
+    help: "Size in pixels that the model sees, in whole visual tokens (28 pixels a side in Qwen2-VL and Qwen2.5-VL, 32 in Qwen3-VL); the model card's if left out, else 224x224.",
   },
 } as const satisfies Record<string, Option>;
 
@@ -24,6 +26,8 @@ export interface ModelFiles {
   readonly model: ByteSource;
   readonly mmproj: ByteSource;
   readonly frame: { readonly width: number; readonly height: number };
+  /** Visual tokens of two frames of that size. */
+  readonly tokensPerFrame: number;
   /** Frames a second of the video it is made for. */
   readonly framesPerSecond: number;
   /** Rotary positions it was trained on, where its card says so. */
@@ -42,31 +46,42 @@ export async function modelFiles(args: Arguments): Promise<ModelFiles> {
       `--${missing} is missing: a model is two files, the decoder and its vision encoder.`,
     );
   }
-  const size = args.text('size');
-  const frame = size === undefined ? undefined : parseSize(size);
   const modelPath = model ?? join(BUNDLED, 'model.gguf');
   const card = await readCard(dirname(modelPath));
+  const vision = await nodeFileSource(mmproj ?? join(BUNDLED, 'mmproj.gguf'));
+  const side = await tokenSide(vision);
+  const size = args.text('size');
+  const given = size === undefined ? undefined : parseSize(size, side);
+  const frame = given ?? { width: card.frameWidth ?? 224, height: card.frameHeight ?? 224 };
   return {
     model: await nodeFileSource(modelPath),
-    mmproj: await nodeFileSource(mmproj ?? join(BUNDLED, 'mmproj.gguf')),
-    frame: frame ?? { width: card.frameWidth ?? 224, height: card.frameHeight ?? 224 },
+    mmproj: vision,
+    frame,
+    tokensPerFrame: (frame.width * frame.height) / side ** 2,
     framesPerSecond: card.framesPerSecond ?? 2,
     trainedPositions: card.trainedPositions,
   };
 }
 
-function parseSize(text: string): { width: number; height: number } {
+function parseSize(text: string, side: number): { width: number; height: number } {
   const [width, height] =
     text
       .match(/^(\d+)x(\d+)$/)
       ?.slice(1)
       .map(Number) ?? [];
-  if (!width || !height || width % TOKEN_SIDE !== 0 || height % TOKEN_SIDE !== 0) {
+  if (!width || !height || width % side !== 0 || height % side !== 0) {
     throw new UsageError(
-      `--size is ${text}; give width and height in multiples of ${TOKEN_SIDE}, as in 224x168.`,
+      `--size is ${text}; give width and height in multiples of ${side}, as in ${8 * side}x${6 * side}.`,
     );
   }
   return { width, height };
+}
+
+/** Pixels a side of a visual token. @throws ModelFormatError when the file is not of a family the engine runs. */
+export async function tokenSide(mmproj: ByteSource): Promise<number> {
+  const file = await openModelFile(mmproj);
+  const { patchSize, mergeSize } = readVisionHyper(file, familyOf(file).vision(file.metadata));
+  return patchSize * mergeSize;
 }
 
 interface Card {

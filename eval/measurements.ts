@@ -2,7 +2,6 @@
 
 import { writeFile } from 'node:fs/promises';
 import { type Arguments, UsageError } from '../cli/command';
-import { TOKEN_SIDE } from '../cli/frames';
 import { MODEL_OPTIONS, type ModelFiles, modelFiles } from '../cli/model-files';
 import { POSITION_NAMES } from '../cli/positions';
 import { RETENTION_NAMES } from '../cli/retention';
@@ -85,10 +84,10 @@ export async function evaluateStreams(args: Arguments): Promise<void> {
   const runs = planRuns(
     chosen,
     cells,
-    tokensPerFrame(files),
+    files.tokensPerFrame,
     ({ seconds, framesPerSecond }) =>
       // A temporal patch is two frames.
-      Math.ceil((seconds * framesPerSecond) / 2) * tokensPerFrame(files),
+      Math.ceil((seconds * framesPerSecond) / 2) * files.tokensPerFrame,
   );
   const results = await doRuns(args, files, suite, runs, STREAM_FRAME_SIDE);
   await show(args, results, budgets);
@@ -107,7 +106,7 @@ export async function evaluateDataset(args: Arguments): Promise<void> {
   const files = await modelFiles(args);
   const fps = args.number('fps', 0.001, 1000) ?? files.framesPerSecond;
   const { suite, exams, missing } = await readDataset(args.needed('dataset'), args.needed('videos'), fps);
-  const runs = planRuns(exams, cells, tokensPerFrame(files));
+  const runs = planRuns(exams, cells, files.tokensPerFrame);
   const failed = new Map<string, number>();
   const results = await doRuns(args, files, suite, runs, LONGEST_SIDE, ({ exam }, { message }) => {
     const what = `${exam}: ${message}`;
@@ -180,10 +179,6 @@ async function show(
   const path = args.text('plot');
   if (path !== undefined) await writeFile(path, plot(scores));
   if (args.has('json')) console.log(JSON.stringify(scores));
-}
-
-function tokensPerFrame({ frame }: ModelFiles): number {
-  return (frame.width / TOKEN_SIDE) * (frame.height / TOKEN_SIDE);
 }
 
 function budgetsGiven(args: Arguments): NamedBudget[] | undefined {

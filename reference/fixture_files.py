@@ -16,7 +16,7 @@ import golden_cases as golden
 from fixture_models import Shape, allow_only, config_of, random_model
 from fixture_pictures import random_frames
 from fixture_table import QUESTIONS, Case, Part, Reply
-from fixture_tokenizer import CHAT_TEMPLATE, load_tokenizer, printable_ascii_ids, token_ids
+from fixture_tokenizer import CHAT_TEMPLATE, CHAT_TEMPLATE_PLAIN, load_tokenizer, printable_ascii_ids, token_ids
 from from_gguf import load_model, read_gguf
 from gguf_pair import write_gguf_pair
 
@@ -40,7 +40,7 @@ def write_fixture(shape: Shape, cases: list[Case], folder: Path) -> None:
     if shape.for_llama_cpp:
         allow_only(drawn, printable_ascii_ids(tokenizer))
     write_gguf_pair(
-        config, drawn.state_dict(), tokenizer_path, CHAT_TEMPLATE, shape.image_mean, shape.image_std, model_path,
+        config, drawn.state_dict(), tokenizer_path, CHAT_TEMPLATE_PLAIN if shape.is_qwen3 else CHAT_TEMPLATE, shape.image_mean, shape.image_std, model_path,
         mmproj_path, shape.model_type, shape.mmproj_type, f"Ringside fixture {shape.name}",
     )
     model = load_model(model_path, mmproj_path)
@@ -71,7 +71,7 @@ def describe(config, image_mean, image_std) -> dict:
         "layers": text.num_hidden_layers,
         "heads": text.num_attention_heads,
         "kvHeads": text.num_key_value_heads,
-        "headDim": text.hidden_size // text.num_attention_heads,
+        "headDim": getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
         "mropeSection": list(text.rope_parameters["mrope_section"]),
         "ropeTheta": text.rope_parameters["rope_theta"],
         "rmsNormEps": text.rms_norm_eps,
@@ -88,6 +88,7 @@ def describe(config, image_mean, image_std) -> dict:
         "visionHeadDim": width // vision.num_heads,
         "visionIntermediateSize": width * vision.mlp_ratio if plain else vision.intermediate_size,
         "patchSize": vision.patch_size,
+        "deepstackLayers": len(getattr(vision, "deepstack_visual_indexes", ())),
         "imageMean": list(image_mean),
         "imageStd": list(image_std),
     }
@@ -96,7 +97,7 @@ def describe(config, image_mean, image_std) -> dict:
 def _search(model: PreTrainedModel, tokenizer, shape: Shape, case: Case, folder: Path) -> dict:
     smallest = SMALLEST_MARGIN_LLAMA_CPP if shape.for_llama_cpp else SMALLEST_MARGIN
     for seed in range(shape.seed * 1000, shape.seed * 1000 + 1000):
-        messages, text, media = _compose(tokenizer, case, seed)
+        messages, text, media = _compose(tokenizer, case, seed, model.config)
         prompt = golden.make_prompt(tokenizer, text, media, shape.image_mean, shape.image_std, model.config)
         logits, ids = golden.greedy(model, prompt, half_cache=False)
         half_logits, half_ids = golden.greedy(model, prompt, half_cache=True)
@@ -135,8 +136,9 @@ def _search(model: PreTrainedModel, tokenizer, shape: Shape, case: Case, folder:
     return record
 
 
-def _compose(tokenizer, case: Case, seed: int) -> tuple[list | None, str, list[golden.Medium]]:
+def _compose(tokenizer, case: Case, seed: int, config) -> tuple[list | None, str, list[golden.Medium]]:
     """The chat messages (or none), the prompt text and the media of one attempt."""
+    patch = config.vision_config.patch_size
     choose = np.random.default_rng(seed)
     words = " ".join(QUESTIONS).split()
     question = " ".join([QUESTIONS[seed % len(QUESTIONS)], *choose.choice(words, 4)])
@@ -144,7 +146,7 @@ def _compose(tokenizer, case: Case, seed: int) -> tuple[list | None, str, list[g
     for i, part in enumerate(case.parts):
         content = messages[-1]["content"]
         if isinstance(part, Part):
-            frames = random_frames(seed * 10 + i, part.frames, part.height, part.width)
+            frames = random_frames(seed * 10 + i, part.frames, part.height * patch, part.width * patch)
             media.append(golden.Medium(part.kind, frames, part.fps))
             content.append({"type": part.kind})
         elif isinstance(part, Reply):
@@ -154,7 +156,16 @@ def _compose(tokenizer, case: Case, seed: int) -> tuple[list | None, str, list[g
     if not case.chat:
         content = messages[0]["content"]
         return None, "".join(part.get("text") or f"<|{part['type']}_pad|>" for part in content), media
-    return messages, tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True), media
+    return messages, _rendered(tokenizer, messages, media, config), media
+
+
+def _rendered(tokenizer, messages: list, media: list[golden.Medium], config) -> str:
+    """Through the family's chat template, with times where it writes them."""
+    template = CHAT_TEMPLATE_PLAIN if golden.writes_times(config) else CHAT_TEMPLATE
+    text = tokenizer.apply_chat_template(
+        messages, chat_template=template, tokenize=False, add_generation_prompt=True
+    )
+    return golden.with_times(text, media) if golden.writes_times(config) else text
 
 
 def _save_medium(prompt: golden.Prompt, index: int, file: str, folder: Path) -> dict:
@@ -166,8 +177,8 @@ def _save_medium(prompt: golden.Prompt, index: int, file: str, folder: Path) -> 
         "frameCount": len(medium.frames),
         "framesPerSecond": medium.fps,
         "grid": list(prompt.grids[index]),
-        "tokenStart": prompt.spans[index][0],
-        "tokenCount": prompt.spans[index][1],
+        "tokenStart": next(start for start, _, medium_index in prompt.runs if medium_index == index),
+        "tokenCount": sum(count for _, count, medium_index in prompt.runs if medium_index == index),
     }
 
 
@@ -208,12 +219,12 @@ def check_fixture(path: Path) -> None:
 def _check_case(model, tokenizer, case: dict, folder: Path, mean, std) -> None:
     media = [golden.Medium(m["kind"], np.load(folder / m["framesFile"]), m["framesPerSecond"]) for m in case["media"]]
     if case["messages"]:
-        text = tokenizer.apply_chat_template(case["messages"], tokenize=False, add_generation_prompt=True)
-        assert text == case["prompt"]
+        assert _rendered(tokenizer, case["messages"], media, model.config) == case["prompt"]
     prompt = golden.make_prompt(tokenizer, case["prompt"], media, mean, std, model.config)
     images = [i for i, medium in enumerate(media) if medium.kind == "image"]
     if images:
-        processor = Qwen2VLImageProcessorPil(image_mean=mean, image_std=std, min_pixels=28 * 28)
+        patch = model.config.vision_config.patch_size
+        processor = Qwen2VLImageProcessorPil(image_mean=mean, image_std=std, min_pixels=28 * 28, patch_size=patch)
         theirs = processor([media[i].frames[0] for i in images], return_tensors="pt")
         assert theirs["image_grid_thw"].tolist() == [list(prompt.grids[i]) for i in images]
         torch.testing.assert_close(torch.cat([prompt.values[i] for i in images]), theirs["pixel_values"], atol=1e-6, rtol=0)

@@ -17,7 +17,9 @@ class Shape:
 
     family: as `clip.projector_type` names it. vision_mlp: width inside the encoder's
     feed-forward parts where it is gated; whole_every: every so manieth of its blocks
-    attends to the whole frame.
+    attends to the whole frame. head_dim: of the decoder where it is not hidden / heads;
+    position_side: of the square of learned positions; deepstack: encoder blocks whose
+    features go to the decoder's first layers.
     """
 
     name: str
@@ -42,14 +44,24 @@ class Shape:
     family: str = "qwen2vl_merger"
     vision_mlp: int = 0
     whole_every: int = 0
+    head_dim: int = 0
+    position_side: int = 0
+    deepstack: tuple = ()
     # For the comparison with llama.cpp: only printable ASCII can be the best token, the
     # greedy path is clearer still, and images are saved as PNG too.
     for_llama_cpp: bool = False
 
+    @property
+    def is_qwen3(self) -> bool:
+        return self.family == "qwen3vl_merger"
 
-def mrope_section(head_dim: int) -> list[int]:
-    """Rotary pairs for time, height, width in Qwen2-VL's proportion (16, 24, 24 of 64)."""
+
+def mrope_section(head_dim: int, interleaved: bool) -> list[int]:
+    """Rotary pairs for time, height, width in Qwen2-VL's proportion (16, 24, 24 of 64),
+    or, where they take turns, in Qwen3-VL's (24, 20, 20)."""
     pairs = head_dim // 2
+    if interleaved:
+        return [pairs - 2 * (pairs * 20 // 64), pairs * 20 // 64, pairs * 20 // 64]
     time = pairs // 4
     height = (pairs - time) // 2
     return [time, height, pairs - time - height]
@@ -78,9 +90,10 @@ def config_of(shape: Shape, tokens: dict[str, int]) -> PreTrainedConfig:
             "rope_parameters": {
                 "rope_type": "default",
                 "rope_theta": shape.rope_theta,
-                "mrope_section": mrope_section(shape.hidden // shape.heads),
+                "mrope_section": mrope_section(shape.head_dim or shape.hidden // shape.heads, shape.is_qwen3),
             },
-        },
+        }
+        | ({"head_dim": shape.head_dim} if shape.is_qwen3 else {}),
         vision_config=_vision_config(shape),
     )
 
@@ -89,10 +102,17 @@ def _vision_config(shape: Shape) -> dict:
     shared = {"depth": shape.vision_depth, "num_heads": shape.vision_heads}
     if shape.family == "qwen2vl_merger":
         return shared | {"embed_dim": shape.vision_width, "hidden_size": shape.hidden, "mlp_ratio": 4}
-    return shared | {
+    shared |= {
         "hidden_size": shape.vision_width,
         "intermediate_size": shape.vision_mlp,
         "out_hidden_size": shape.hidden,
+    }
+    if shape.is_qwen3:
+        return shared | {
+            "num_position_embeddings": shape.position_side**2,
+            "deepstack_visual_indexes": list(shape.deepstack),
+        }
+    return shared | {
         "window_size": WINDOW_PIXELS,
         "fullatt_block_indexes": list(range(shape.whole_every - 1, shape.vision_depth, shape.whole_every)),
         "tokens_per_second": TOKENS_PER_SECOND,
@@ -127,6 +147,8 @@ def _distribution(
     unit = fan_in**-0.5
     if "norm" in name or "ln_q" in name:
         return (1.0, 0.25) if name.endswith("weight") else (0.0, 0.15)
+    if "pos_embed" in name:
+        return 0.0, 0.5
     if "embed_tokens" in name:
         # A tied head multiplies by these rows: logits spread is then about 2.
         return 0.0, (2.0 * unit if shape.tied else 0.5)
@@ -139,7 +161,7 @@ def _distribution(
         return 0.0, 1.1 * unit
     if "qkv" in name:
         return 0.0, 1.2 * unit
-    if "visual" in name and ("attn.proj" in name or "fc2" in name):
+    if "visual.blocks" in name and ("attn.proj" in name or "fc2" in name):
         return 0.0, 2.5 * unit * vision_branches**-0.5
     if "visual" in name and "down_proj" in name:
         return 0.0, 4.5 * unit * vision_branches**-0.5
@@ -149,8 +171,10 @@ def _distribution(
         return 0.0, 4.0 * strength * unit * branches**-0.5
     if "down_proj" in name:
         return 0.0, 4.5 * strength * unit * branches**-0.5
-    if "merger.mlp.2" in name:
+    if "merger.mlp.2" in name or "merger.linear_fc2" in name:
         return 0.0, 1.6 * unit
+    if "deepstack" in name:
+        return 0.0, 1.0 * unit
     return 0.0, 1.0 * unit
 
 

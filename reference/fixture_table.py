@@ -1,7 +1,7 @@
 """Which fixtures exist: their architectures and the prompts tried on each.
 
 A prompt is a list of parts: text, `image(h, w)` or `video(frames, h, w, fps)`, sides in
-14-pixel patches, and replies between one message of the user's and the next. Together
+patches, and replies between one message of the user's and the next. Together
 the table covers query/key head ratios 1, 2, 3 and 6, head
 dimensions 32, 64, 80 and 128 (32, 40 and 80 in the encoder), tied and untied heads,
 odd depths, ids without a token, every stored type, grids longer than wide and wider
@@ -32,11 +32,11 @@ class Reply:
 
 
 def image(height: int, width: int) -> Part:
-    return Part("image", 1, height * 14, width * 14)
+    return Part("image", 1, height, width)
 
 
 def video(frames: int, height: int, width: int, fps: float = 2.0) -> Part:
-    return Part("video", frames, height * 14, width * 14, fps)
+    return Part("video", frames, height, width, fps)
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,11 @@ TURNS = Case(
     "turns",
     (video(4, 4, 6), "QUESTION", Reply("It rolls to the left."), video(4, 4, 6, 1.5), "And now?", Reply("It stopped."), "Why?"),
 )
+
+# For families of which all pictures of a prompt must have one size in these tests.
+SAME_IMAGES = Case("two-images", ("First ", image(4, 6), " then ", image(4, 6), " QUESTION"))
+VIDEO_5 = Case("video-5", ("A clip: ", video(5, 6, 4, 1.0), "QUESTION"))
+IMAGE_AND_VIDEO = Case("image-video", ("QUESTION ", image(4, 6), " or ", video(4, 4, 6), " ?"))
 
 FIXTURES: list[tuple[Shape, list[Case]]] = [
     (
@@ -157,5 +162,26 @@ FIXTURES: list[tuple[Shape, list[Case]]] = [
             "Q8_0", "Q8_0", family="qwen2.5vl_merger", vision_mlp=96, whole_every=1,
         ),
         [WINDOWS, VIDEO_FAST],
+    ),
+    (
+        Shape(
+            "qwen3-gqa2-hd32", "Qwen3-VL: heads wider than the model, features of two encoder blocks", 41, 48, 4, 2, 3, 64, True, 64, 2, 3,
+            family="qwen3vl_merger", vision_mlp=80, head_dim=32, position_side=6, deepstack=(0, 1), image_mean=(0.5,) * 3, image_std=(0.5,) * 3,
+        ),
+        [IMAGE, IMAGE_AND_VIDEO, TURNS],
+    ),
+    (
+        Shape(
+            "qwen3-gqa3-hd40", "Qwen3-VL: untied, encoder heads of 40, more patches than learned positions", 42, 96, 3, 1, 1, 64, False, 40, 1, 2,
+            "F32", "F32", family="qwen3vl_merger", vision_mlp=60, head_dim=40, position_side=4, deepstack=(1,), image_mean=(0.5,) * 3, image_std=(0.5,) * 3,
+        ),
+        [TEXT, SAME_IMAGES, VIDEO_5],
+    ),
+    (
+        Shape(
+            "qwen3-gqa1-hd64", "Qwen3-VL: Q8_0 in both files, three encoder blocks to three layers", 43, 64, 2, 2, 3, 64, True, 32, 1, 4,
+            "Q8_0", "Q8_0", family="qwen3vl_merger", vision_mlp=96, head_dim=64, position_side=8, deepstack=(0, 1, 3), image_mean=(0.5,) * 3, image_std=(0.5,) * 3,
+        ),
+        [TALL_IMAGE, VIDEO_2],
     ),
 ]

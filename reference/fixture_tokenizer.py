@@ -87,6 +87,11 @@ CHAT_TEMPLATE = """
 {%- endif -%}
 """.strip()
 
+# Qwen3-VL's own writes no system message unless there is one.
+CHAT_TEMPLATE_PLAIN = CHAT_TEMPLATE[: CHAT_TEMPLATE.index("{%- if messages[0]")] + CHAT_TEMPLATE[
+    CHAT_TEMPLATE.index("{%- for message in messages") :
+]
+
 
 def train_tokenizer() -> Tokenizer:
     """Bytes are ids 0-255, then the merges, then the added tokens."""

@@ -19,12 +19,15 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
     Qwen2VLConfig,
     Qwen2VLForConditionalGeneration,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
 )
 
 # By `clip.projector_type`.
 CLASSES = {
     "qwen2vl_merger": (Qwen2VLConfig, Qwen2VLForConditionalGeneration),
     "qwen2.5vl_merger": (Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration),
+    "qwen3vl_merger": (Qwen3VLConfig, Qwen3VLForConditionalGeneration),
 }
 # Neither file states these; they are those of all published checkpoints.
 WINDOW_PIXELS = 112
@@ -36,6 +39,8 @@ TEXT_NAMES = {
     "attn_k": "self_attn.k_proj",
     "attn_v": "self_attn.v_proj",
     "attn_output": "self_attn.o_proj",
+    "attn_q_norm": "self_attn.q_norm",
+    "attn_k_norm": "self_attn.k_norm",
     "ffn_norm": "post_attention_layernorm",
     "ffn_gate": "mlp.gate_proj",
     "ffn_up": "mlp.up_proj",
@@ -50,6 +55,7 @@ BLOCK_NAMES = {"ln1": "norm1", "ln2": "norm2", "attn_out": "attn.proj"}
 # Feed-forward parts, with a gate and without.
 GATED_NAMES = {"ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
 PLAIN_NAMES = {"ffn_up": "mlp.fc1", "ffn_down": "mlp.fc2"}
+QWEN3_NAMES = {"attn_qkv": "attn.qkv", "ffn_up": "mlp.linear_fc1", "ffn_down": "mlp.linear_fc2"}
 
 
 def read_gguf(path: str | Path) -> tuple[dict, dict[str, torch.Tensor]]:
@@ -72,7 +78,10 @@ def load_model(model_path: str | Path, mmproj_path: str | Path) -> PreTrainedMod
     model = model_class(_config(text_meta, text, vision_meta, vision))
     arch = text_meta["general.architecture"]
     state = _text_state(text, text_meta[f"{arch}.block_count"])
-    state.update(_vision_state(vision, vision_meta["clip.vision.block_count"]))
+    if arch == "qwen3vl":
+        state.update(_qwen3_vision_state(vision, model.config.vision_config))
+    else:
+        state.update(_vision_state(vision, vision_meta["clip.vision.block_count"]))
     if model.config.tie_word_embeddings:
         state["lm_head.weight"] = state["model.language_model.embed_tokens.weight"]
     model.load_state_dict(state, strict=True)
@@ -106,7 +115,8 @@ def _config(text_meta: dict, text: dict, vision_meta: dict, vision: dict) -> Pre
                 "rope_theta": text_meta[f"{arch}.rope.freq_base"],
                 "mrope_section": list(text_meta[f"{arch}.rope.dimension_sections"])[:3],
             },
-        },
+        }
+        | ({"head_dim": text_meta[f"{arch}.attention.key_length"]} if arch == "qwen3vl" else {}),
         vision_config=_vision_config(vision_meta, vision),
     )
 
@@ -117,6 +127,15 @@ def _vision_config(meta: dict, tensors: dict) -> dict:
     if meta["clip.projector_type"] == "qwen2vl_merger":
         ratio = tensors["v.blk.0.ffn_up.weight"].shape[0] // width
         return shared | {"embed_dim": width, "hidden_size": meta["clip.vision.projection_dim"], "mlp_ratio": ratio}
+    if meta["clip.projector_type"] == "qwen3vl_merger":
+        flags = meta["clip.vision.is_deepstack_layers"]
+        return shared | {
+            "hidden_size": width,
+            "intermediate_size": meta["clip.vision.feed_forward_length"],
+            "out_hidden_size": meta["clip.vision.projection_dim"],
+            "num_position_embeddings": tensors["v.position_embd.weight"].shape[0],
+            "deepstack_visual_indexes": [i for i, flag in enumerate(flags) if flag],
+        }
     pattern = meta["clip.vision.n_wa_pattern"]
     return shared | {
         "hidden_size": width,
@@ -155,3 +174,23 @@ def _vision_state(tensors: dict[str, torch.Tensor], blocks: int) -> dict[str, to
                 if f"{source}.{old}.{kind}" in tensors:
                     state[f"{target}.{new}.{kind}"] = tensors[f"{source}.{old}.{kind}"]
     return state
+
+
+def _qwen3_vision_state(tensors: dict[str, torch.Tensor], vision) -> dict[str, torch.Tensor]:
+    frames = [tensors["v.patch_embd.weight"], tensors["v.patch_embd.weight.1"]]
+    state = {
+        "patch_embed.proj.weight": torch.stack(frames, dim=2),
+        "patch_embed.proj.bias": tensors["v.patch_embd.bias"],
+        "pos_embed.weight": tensors["v.position_embd.weight"],
+    }
+    names = BLOCK_NAMES | QWEN3_NAMES
+    for kind in ("weight", "bias"):
+        for old, new in (("v.post_ln", "norm"), ("mm.0", "linear_fc1"), ("mm.2", "linear_fc2")):
+            state[f"merger.{new}.{kind}"] = tensors[f"{old}.{kind}"]
+        for i, block in enumerate(vision.deepstack_visual_indexes):
+            for old, new in (("norm", "norm"), ("fc1", "linear_fc1"), ("fc2", "linear_fc2")):
+                state[f"deepstack_merger_list.{i}.{new}.{kind}"] = tensors[f"v.deepstack.{block}.{old}.{kind}"]
+        for block in range(vision.depth):
+            for old, new in names.items():
+                state[f"blocks.{block}.{new}.{kind}"] = tensors[f"v.blk.{block}.{old}.{kind}"]
+    return {f"model.visual.{name}": tensor for name, tensor in state.items()}

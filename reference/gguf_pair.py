@@ -29,6 +29,7 @@ FILE_TYPES = {
 ARCHITECTURES = {
     "qwen2_vl": (gguf.MODEL_ARCH.QWEN2VL, gguf.VisionProjectorType.QWEN2VL),
     "qwen2_5_vl": (gguf.MODEL_ARCH.QWEN2VL, gguf.VisionProjectorType.QWEN25VL),
+    "qwen3_vl": (gguf.MODEL_ARCH.QWEN3VL, gguf.VisionProjectorType.QWEN3VL),
 }
 
 # llama.cpp's converter writes this when the checkpoint names no image size: the
@@ -54,7 +55,7 @@ def write_gguf_pair(
 ) -> None:
     """Writes the decoder and mmproj GGUF files of one checkpoint.
 
-    config: a `Qwen2VLConfig` or `Qwen2_5_VLConfig`.
+    config: a `Qwen2VLConfig`, `Qwen2_5_VLConfig` or `Qwen3VLConfig`.
     state_dict: as of `...ForConditionalGeneration` (`model.language_model.*`,
       `model.visual.*`, `lm_head.weight`) or of a file on disk (`model.*`, `visual.*`).
       With tied embeddings `lm_head.weight` is left out of the file, as readers expect.
@@ -75,6 +76,10 @@ def write_gguf_pair(
     arch, projector = ARCHITECTURES[config.model_type]
     writer = _open(model_path, gguf.MODEL_ARCH_NAMES[arch], gguf.GGUFType.MODEL, name)
     _write_text_parameters(writer, config.text_config)
+    if config.model_type == "qwen3_vl":
+        writer.add_key_length(config.text_config.head_dim)
+        writer.add_value_length(config.text_config.head_dim)
+        writer.add_num_deepstack_layers(len(config.vision_config.deepstack_visual_indexes))
     writer.add_file_type(FILE_TYPES[model_type][0])
     _write_tokenizer(writer, tokenizer_json, config.text_config.vocab_size, chat_template)
     _write_tensors(writer, text, arch, config.text_config.num_hidden_layers, model_type)
@@ -85,7 +90,8 @@ def write_gguf_pair(
     writer.add_file_type(FILE_TYPES[mmproj_type][0])
     writer.add_clip_projector_type(projector)
     _write_vision_parameters(writer, config, image_mean, image_std)
-    _write_tensors(writer, _split_vision(vision), gguf.MODEL_ARCH.MMPROJ, config.vision_config.depth, mmproj_type)
+    stored = _renamed_vision(vision, config.vision_config) if config.model_type == "qwen3_vl" else _split_vision(vision)
+    _write_tensors(writer, stored, gguf.MODEL_ARCH.MMPROJ, config.vision_config.depth, mmproj_type)
     _close(writer)
 
 
@@ -112,7 +118,7 @@ def _close(writer: gguf.GGUFWriter) -> None:
 
 
 def _write_text_parameters(writer: gguf.GGUFWriter, text) -> None:
-    """`text` is a Qwen2VLTextConfig. Head dimension is embedding length / head count."""
+    """Where nothing else is written, a head's dimension is embedding length / head count."""
     rope = text.rope_parameters
     sections = list(rope["mrope_section"])
     writer.add_block_count(text.num_hidden_layers)
@@ -132,7 +138,13 @@ def _write_vision_parameters(writer: gguf.GGUFWriter, config, image_mean, image_
     vision = config.vision_config
     writer.add_clip_has_vision_encoder(True)
     writer.add_vision_projection_dim(config.text_config.hidden_size)
-    writer.add_vision_image_size(NOMINAL_IMAGE_SIZE)
+    if config.model_type == "qwen3_vl":
+        writer.add_vision_image_size(int(vision.num_position_embeddings**0.5) * vision.patch_size)
+        writer.add_vision_use_gelu(True)
+        writer.add_vision_spatial_merge_size(vision.spatial_merge_size)
+        writer.add_vision_is_deepstack_layers([i in vision.deepstack_visual_indexes for i in range(vision.depth)])
+    else:
+        writer.add_vision_image_size(NOMINAL_IMAGE_SIZE)
     writer.add_vision_patch_size(vision.patch_size)
     if config.model_type == "qwen2_vl":
         writer.add_vision_embedding_length(vision.embed_dim)
@@ -212,6 +224,22 @@ def _split_vision(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor
     return out
 
 
+def _renamed_vision(tensors: Mapping[str, torch.Tensor], vision) -> dict[str, torch.Tensor]:
+    """Qwen3-VL's: qkv stay joined, mergers have names of their own, those of DeepStack by their block."""
+    numbers = {"linear_fc1": 0, "linear_fc2": 2}
+    out = {}
+    for name, tensor in _split_vision({k: v for k, v in tensors.items() if ".qkv." not in k}).items():
+        _, part, *rest = name.split(".")
+        if part == "deepstack_merger_list":
+            index, layer, kind = rest
+            name = f"v.deepstack.{vision.deepstack_visual_indexes[int(index)]}.{layer.removeprefix('linear_')}.{kind}"
+        elif part == "merger":
+            layer, kind = rest
+            name = f"v.post_ln.{kind}" if layer == "norm" else f"mm.{numbers[layer]}.{kind}"
+        out[name] = tensor
+    return out | {k: v for k, v in tensors.items() if ".qkv." in k}
+
+
 def _write_tensors(
     writer: gguf.GGUFWriter, tensors: Mapping[str, torch.Tensor], arch: gguf.MODEL_ARCH, blocks: int, file_type: str
 ) -> None:
@@ -219,7 +247,8 @@ def _write_tensors(
     names = gguf.get_tensor_name_map(arch, max(blocks, 3))
     for source, tensor in tensors.items():
         stem, suffix = (source.removesuffix(".1"), ".1") if source.endswith(".weight.1") else (source, "")
-        name = names.get_name(stem, try_suffixes=(".weight", ".bias"))
+        final = stem.startswith(("v.", "mm."))
+        name = stem if final else names.get_name(stem, try_suffixes=(".weight", ".bias"))
         if name is None:
             raise ValueError(f"no GGUF name for tensor {source!r}")
         data = tensor.detach().to(torch.float32).cpu().contiguous().numpy()

@@ -30,15 +30,16 @@ class Medium:
 class Prompt:
     """Token ids with one pad token for every visual token, and the media they stand for.
 
-    values: one [patches, 1176] float32 a medium; grids: its (t, h, w) in patches;
-    spans: (first id, count) of its visual tokens; positions: int64 [3, tokens].
+    values: one [patches, channels * 2 * side * side] float32 a medium; grids: its (t, h, w)
+    in patches; runs: (first id, count, medium) of visual tokens with no text between;
+    positions: int64 [3, tokens].
     """
 
     ids: list[int]
     media: list[Medium]
     values: list[torch.Tensor]
     grids: list[tuple[int, int, int]]
-    spans: list[tuple[int, int]]
+    runs: list[tuple[int, int, int]]
     positions: torch.Tensor
 
 
@@ -55,23 +56,49 @@ def per_second(config) -> float | None:
 
 
 def make_prompt(tokenizer, text: str, media: list[Medium], mean, std, config) -> Prompt:
-    """text has one `<|image_pad|>` or `<|video_pad|>` a medium, in order."""
-    prepared = [pixel_values(medium.frames, mean, std) for medium in media]
+    """text has one `<|image_pad|>` or `<|video_pad|>` a medium, in order; where times are
+    text, one a temporal patch."""
+    patch = config.vision_config.patch_size
+    prepared = [pixel_values(medium.frames, mean, std, patch) for medium in media]
     grids = [grid for _, grid in prepared]
-    counts = [t * h * w // MERGE**2 for t, h, w in grids]
+    parts = [patches if writes_times(config) and m.kind == "video" else 1 for m, (patches, _, _) in zip(media, grids)]
+    owners = [i for i, count in enumerate(parts) for _ in range(count)]
     pads = {tokenizer.convert_tokens_to_ids(f"<|{kind}_pad|>") for kind in ("image", "video")}
-    ids, spans = [], []
+    ids, runs = [], []
     for token in tokenizer(text, add_special_tokens=False).input_ids:
         if token in pads:
-            spans.append((len(ids), counts[len(spans)]))
-            ids += [token] * spans[-1][1]
+            medium = owners[len(runs)]
+            t, h, w = grids[medium]
+            runs.append((len(ids), t * h * w // MERGE**2 // parts[medium], medium))
+            ids += [token] * runs[-1][1]
         else:
             ids.append(token)
-    assert len(spans) == len(media)
+    assert len(runs) == len(owners)
     rate = per_second(config)
-    steps = [rate * m.seconds_per_patch if rate is not None and m.kind == "video" else 1 for m in media]
-    positions = mrope_positions(len(ids), spans, grids, steps)
-    return Prompt(ids, media, [v for v, _ in prepared], grids, spans, positions)
+    shapes = [(grids[i][0] // parts[i], *grids[i][1:]) for i in owners]
+    steps = [rate * media[i].seconds_per_patch if rate is not None and media[i].kind == "video" else 1 for i in owners]
+    positions = mrope_positions(len(ids), [run[:2] for run in runs], shapes, steps)
+    return Prompt(ids, media, [v for v, _ in prepared], grids, runs, positions)
+
+
+def writes_times(config) -> bool:
+    """Whether every temporal patch is a video of its own, with its time as text before it."""
+    return config.model_type == "qwen3_vl"
+
+
+def with_times(text: str, media: list[Medium]) -> str:
+    """A prompt with a time and markers of its own for each temporal patch of a video, as
+    the processor of transformers 4 writes it."""
+    for medium in media:
+        if medium.kind == "video":
+            times = [seconds * medium.seconds_per_patch for seconds in range(-(-len(medium.frames) // TEMPORAL))]
+            # Between the first frame of the two and the second; a lone last frame is its own second.
+            middles = [
+                time + (0 if 2 * i + 1 == len(medium.frames) else 0.5 / medium.fps) for i, time in enumerate(times)
+            ]
+            frames = "".join(f"<{time:.1f} seconds><|vision_start|>\0<|vision_end|>" for time in middles)
+            text = text.replace("<|vision_start|><|video_pad|><|vision_end|>", frames, 1)
+    return text.replace("\0", "<|video_pad|>")
 
 
 def mrope_positions(
@@ -104,8 +131,8 @@ def model_inputs(model: PreTrainedModel, prompt: Prompt) -> dict[str, torch.Tens
     clocked = per_second(model.config) is not None
     inputs: dict[str, torch.Tensor] = {"input_ids": torch.tensor([prompt.ids])}
     kinds = torch.zeros(1, len(prompt.ids), dtype=torch.int32)
-    for medium, (start, count) in zip(prompt.media, prompt.spans):
-        kinds[0, start : start + count] = 1 if medium.kind == "image" else 2
+    for start, count, medium in prompt.runs:
+        kinds[0, start : start + count] = 1 if prompt.media[medium].kind == "image" else 2
     for kind, values_key, grid_key in (
         ("image", "pixel_values", "image_grid_thw"),
         ("video", "pixel_values_videos", "video_grid_thw"),
@@ -130,11 +157,15 @@ def transformers_positions(model: PreTrainedModel, prompt: Prompt) -> torch.Tens
 
 @torch.no_grad()
 def visual_tokens(model: PreTrainedModel, prompt: Prompt) -> np.ndarray:
-    """Merged visual tokens of all media in prompt order, float32 [tokens, hidden]."""
+    """Merged visual tokens of all media in prompt order, float32 [tokens, hidden]; behind
+    each, what is added to it after the decoder's first layers, if anything is."""
     rows = []
     for medium, values, grid in zip(prompt.media, prompt.values, prompt.grids):
         encode = model.get_image_features if medium.kind == "image" else model.get_video_features
-        rows.append(encode(values, torch.tensor([grid])).pooler_output[0])
+        out = encode(values, torch.tensor([grid]))
+        # One tensor for each layer; a list of them may be split by medium, of which there is one.
+        features = [f if isinstance(f, torch.Tensor) else f[0] for f in getattr(out, "deepstack_features", None) or []]
+        rows.append(torch.cat([out.pooler_output[0], *features], dim=1))
     return torch.cat(rows).numpy() if rows else np.zeros((0, model.config.text_config.hidden_size), np.float32)
 
 

@@ -99,6 +99,11 @@ export class Context {
     this.#clock.openVideo();
   }
 
+  /** Seconds from the first frame of all to the middle of the next one. */
+  seconds([first, second]: readonly [number, number]): number {
+    return this.#clock.seconds(first, (first + second) / 2);
+  }
+
   /** Slots and positions of one more frame of the open video; its embeddings are the encoder's to leave. */
   frame(timestampMs: number): Block {
     const { ring, grid } = this.#model;
@@ -115,6 +120,8 @@ export class Context {
   makeFrameRoom(opening: number, timestampMs: number): boolean {
     const { ring, rotation, grid } = this.#model;
     const pruned = ring.makeRoom(() => rotation.locate(this.positions.waysBack, ring.nextSeq));
+    // No more frames keep their text than could be held whole.
+    this.#drop(this.dialogue.dropSeparators(Math.floor(ring.budget / grid.tokens) - 1));
     this.#dropTurns(opening);
     const seconds = Math.min(this.#clock.advance(timestampMs), Math.floor(this.positions.range / 4));
     this.#makePositions(opening + Math.max(grid.tokenRows, grid.tokenCols, seconds));
@@ -162,10 +169,14 @@ export class Context {
     while (this.#textRoom < needed) {
       const ranges = this.dialogue.dropOldest();
       if (ranges.length === 0) return;
-      for (const { first, end } of ranges) {
-        this.#model.ring.dropDialogue(first, end);
-        this.positions.drop(first, end);
-      }
+      this.#drop(ranges);
+    }
+  }
+
+  #drop(ranges: readonly SeqRange[]): void {
+    for (const { first, end } of ranges) {
+      this.#model.ring.dropDialogue(first, end);
+      this.positions.drop(first, end);
     }
   }
 

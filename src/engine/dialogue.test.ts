@@ -56,3 +56,19 @@ it('goes on from what was saved, which later turns do not change', () => {
   }
   expect(saved).toEqual(conversation().state);
 });
+
+it('keeps as many texts between frames as it is told to, the newest, and lets go of them by age with the turns', () => {
+  const dialogue = new Dialogue();
+  dialogue.separate(range(1, 4));
+  dialogue.separate(range(10, 14));
+  dialogue.closeFrames(range(20, 21));
+  dialogue.addTurn(range(21, 30));
+  dialogue.openFrames(range(30, 33));
+  dialogue.separate(range(40, 44));
+  expect(dialogue.dropSeparators(3)).toEqual([]);
+  expect(dialogue.dropSeparators(2)).toEqual([range(1, 4)]);
+  expect(dialogue.dropOldest()).toEqual([range(10, 14)]);
+  expect(dialogue.dropOldest()).toEqual([range(21, 30), range(20, 21), range(30, 33)]);
+  expect(dialogue.dropSeparators(0)).toEqual([range(40, 44)]);
+  expect(dialogue.releasable).toEqual([]);
+});

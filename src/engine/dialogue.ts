@@ -50,6 +50,21 @@ export class Dialogue {
     else this.#exchanges.push({ turns: [range] });
   }
 
+  /** Text between two frames of one video. */
+  separate(range: SeqRange): void {
+    this.#exchanges.push({ turns: [], opening: range });
+  }
+
+  /** Lets go of the oldest texts between frames until `most` are left. */
+  dropSeparators(most: number): SeqRange[] {
+    const separators = this.#exchanges.filter(
+      ({ closing, turns, opening }) => !closing && turns.length === 0 && opening,
+    );
+    const dropped = separators.slice(0, Math.max(0, separators.length - most));
+    this.#exchanges = this.#exchanges.filter((exchange) => !dropped.includes(exchange));
+    return dropped.map(({ opening }) => opening!);
+  }
+
   /** Text that opened the next frames. */
   openFrames(range: SeqRange): void {
     const last = this.#exchanges.at(-1);

@@ -20,8 +20,9 @@ import { planSnapshot } from './memory/snapshot';
 import { checkDecoder, familyOf } from './models';
 import { planDecoderWeights, readDecoderHyper } from './models/decoder-file';
 import type { VideoFormat } from './models/family';
-import { planVisionWeights, readVisionHyper } from './models/vision-file';
+import { planVisionWeights, readPositions, readVisionHyper } from './models/vision-file';
 import { type ConversationPieces, conversationPieces } from './text/chat-template';
+import { FrameText, MANY_SECONDS } from './text/frame-text';
 import { Tokenizer } from './text/tokenizer';
 import { planVision, VisionEncoder } from './vision/encoder';
 import { type FrameGrid, frameGrid } from './vision/frame-grid';
@@ -30,11 +31,11 @@ import { FrameInput, type FrameInputOptions, planFrames } from './vision/frame-i
 export interface ModelOptions {
   readonly model: ByteSource;
   readonly mmproj: ByteSource;
-  /** Size the encoder sees, in multiples of 28 pixels; every frame is cropped and resized to it. */
+  /** Size the encoder sees, in whole visual tokens; every frame is cropped and resized to it. */
   readonly frame: { readonly width: number; readonly height: number };
   /** Most visual tokens the ring will ever hold; at least two frames. */
   readonly visualTokens: number;
-  /** Room for text: pinned and dialogue. */
+  /** Room for text, pinned and dialogue, besides what a family writes between frames. */
   readonly textTokens: number;
   /** Rotary positions the model was trained on, if that is less than the context length its file states. */
   readonly trainedPositions?: number;
@@ -64,6 +65,7 @@ export interface Model {
   readonly video: VideoFormat;
   readonly tokenizer: Tokenizer;
   readonly conversation: ConversationPieces;
+  readonly frameText: FrameText;
   /** Releases the buffers, not the device. */
   dispose(): void;
 }
@@ -104,13 +106,20 @@ async function build(
   const matmul = { kernels: gpu.kernels, f16: gpu.features.f16 && options.precision !== 'f32' };
   const family = familyOf(mmprojFile);
   checkDecoder(modelFile, family);
-  const hyper = readDecoderHyper(modelFile);
+  const hyper = readDecoderHyper(modelFile, family.decoder);
   const tokenizer = readTokenizer(modelFile, hyper);
   const conversation = conversationPieces(modelFile.metadata);
+  const frameText = new FrameText(conversation, family.video.timeText);
   const visionHyper = readVisionHyper(mmprojFile, family.vision(mmprojFile.metadata));
   if (visionHyper.outputWidth !== hyper.width) {
     throw new InvalidInputError(
       `${mmprojFile.source.name} makes visual tokens of width ${visionHyper.outputWidth}, but ${modelFile.source.name} reads ${hyper.width}. Choose the two files of one model.`,
+    );
+  }
+  const branches = visionHyper.deepstackBlocks?.length ?? 0;
+  if (branches !== hyper.deepstackLayers) {
+    throw new InvalidInputError(
+      `${mmprojFile.source.name} makes features for ${branches} layers of the decoder, but ${modelFile.source.name} takes them in ${hyper.deepstackLayers}. Choose the two files of one model.`,
     );
   }
   const grid = frameGrid(
@@ -120,11 +129,13 @@ async function build(
     visionHyper.mergeSize,
   );
   const trainedPositions = positionRange(options.trainedPositions ?? hyper.contextLength, hyper, grid);
+  const separator = tokenizer.encode(frameText.before('next', MANY_SECONDS), { parseSpecial: true }).length;
+  const separators = separator * Math.floor(options.visualTokens / grid.tokens);
   const ringShape: RingShape = {
     layers: hyper.layers,
     kvHeads: hyper.kvHeads,
     headDim: hyper.headDim,
-    capacity: Math.ceil((options.visualTokens + options.textTokens) / 64) * 64,
+    capacity: Math.ceil((options.visualTokens + options.textTokens + separators) / 64) * 64,
     tokensPerFrame: grid.tokens,
     gridColumns: grid.tokenCols,
     kvFormat: options.precision === 'f32' ? 'f32' : 'f16',
@@ -164,6 +175,7 @@ async function build(
     };
     await visionWeights.upload(device, ledger, advance);
     await textWeights.upload(device, ledger, advance);
+    const positions = await readPositions(mmprojFile, visionHyper, grid);
     options.onProgress({ stage: 'shaders', fraction: WEIGHTS_SHARE, bytesDone, bytesTotal });
     const [print, frames, encoder, decoder, ring, rotation] = await Promise.all([
       fingerprint([modelFile, mmprojFile]),
@@ -174,10 +186,14 @@ async function build(
         weights: encoderWeights,
         slots: QUEUED_FRAMES,
         tokens: ledger.get('decoder.hidden'),
+        features: Array.from({ length: hyper.deepstackLayers }, (_, i) =>
+          ledger.get(`decoder.features.${i}`),
+        ),
+        positions,
         matmul,
       }),
       Decoder.create(gpu, ledger, { hyper, weights: decoderWeights, ring: ringShape, blockTokens, matmul }),
-      Ring.create(gpu, ledger, ringShape, options.visualTokens, hyper.ropeSections[0]),
+      Ring.create(gpu, ledger, ringShape, options.visualTokens, true),
       KeyRotation.create(gpu, ledger, ringShape, hyper),
     ]);
     options.onProgress({ stage: 'ready', fraction: 1, bytesDone, bytesTotal });
@@ -196,6 +212,7 @@ async function build(
       video: family.video,
       tokenizer,
       conversation,
+      frameText,
       dispose: () => ledger.dispose(),
     };
   } catch (error) {

@@ -2,10 +2,11 @@
 // logits of the prompt's last position and 24 greedy tokens. (Visual tokens: `vision/encoder.test.ts`.)
 
 import { describe, expect, it } from 'vitest';
+import type { RgbFrame } from './contract';
 import { downloadFloats, maxDifference, testGpu } from './gpu/testing/harness';
 import { loadModel, type Model } from './model';
 import { continueGreedily, type PromptRun, promptRuns, runPrompt, type See, seeFrames } from './prompt';
-import { type Case, type Fixture, fixtureFiles, fixtures } from './testing/fixtures';
+import { type Case, type Fixture, fixtureFiles, fixtures, type Medium } from './testing/fixtures';
 import { TOLERANCE } from './testing/tolerance';
 
 const MERGE = 2;
@@ -38,10 +39,18 @@ function runsOf(fixture: Fixture, { ids, media }: Case): PromptRun[] {
 
 /** Runs whose videos have the times of the case's. */
 function timed(runs: readonly PromptRun[], { media }: Case): PromptRun[] {
-  let visual = 0;
-  return runs.map((run) =>
-    run.kind === 'text' ? run : { ...run, secondsPerPatch: 2 / media[visual++]!.framesPerSecond },
-  );
+  // Where times are text, each temporal patch of a video is a run.
+  const owners = media.flatMap((medium) => Array<Medium>(medium.grid[0]).fill(medium));
+  return runs.map((run) => {
+    if (run.kind === 'text') return run;
+    const [medium] = owners.splice(0, run.time);
+    return { ...run, secondsPerPatch: 2 / medium!.framesPerSecond };
+  });
+}
+
+/** Frames of a medium; the last of an odd number stands for the one that is missing. */
+function wholePatches({ kind, frames }: Medium): readonly RgbFrame[] {
+  return kind === 'video' && frames.length % 2 === 1 ? [...frames, frames.at(-1)!] : frames;
 }
 
 /**
@@ -67,13 +76,7 @@ async function run(fixture: Fixture, test: Case, precision: 'f32' | 'f16') {
       oneSize ? promptRuns(test.ids, fixture.pads, model.grid) : runsOf(fixture, test),
       test,
     );
-    const see = oneSize
-      ? seeFrames(
-          model,
-          runs,
-          test.media.flatMap(({ frames }) => frames),
-        )
-      : seeGolden(model, test);
+    const see = oneSize ? seeFrames(model, runs, test.media.flatMap(wholePatches)) : seeGolden(model, test);
     const end = await runPrompt(model, runs, see);
     const logits = await downloadFloats(model.gpu.device, model.ledger.get('decoder.logits'));
     return { logits, ids: await continueGreedily(model, end, test.greedyIds.length) };

@@ -30,6 +30,7 @@ import { loadModel, type Model } from './model';
 import { fittingSnapshot, putBack, takeSnapshot } from './session-snapshot';
 import { StageClock } from './stage-clock';
 import type { ConversationPieces } from './text/chat-template';
+import { type FramePlace, type FrameText, MANY_SECONDS } from './text/frame-text';
 import { TextStream } from './text/tokenizer';
 import { Timeline } from './timeline';
 
@@ -38,7 +39,7 @@ export interface SessionOptions {
   readonly gpu?: GPU;
   readonly model: ByteSource;
   readonly mmproj: ByteSource;
-  /** Size the encoder sees, in multiples of 28 pixels. */
+  /** Size the encoder sees, in whole visual tokens: 28 or 32 pixels a side, as the family has it. */
   readonly frame: { readonly width: number; readonly height: number };
   readonly memory?: {
     readonly policy?: PolicyName;
@@ -100,6 +101,7 @@ interface SavedState {
 class StreamSession implements Session {
   readonly #model: Model;
   readonly #pieces: ConversationPieces;
+  readonly #frameText: FrameText;
   readonly #context: Context;
   readonly #queue: FrameQueue;
   readonly #timeline = new Timeline();
@@ -115,6 +117,7 @@ class StreamSession implements Session {
   constructor(model: Model, { memory, onFailed }: SessionOptions) {
     this.#model = model;
     this.#pieces = model.conversation;
+    this.#frameText = model.frameText;
     this.#queue = new FrameQueue(model.frames);
     this.#frames = this.#queue.counts;
     this.#clock = new StageClock(model.gpu.device.queue);
@@ -255,8 +258,8 @@ class StreamSession implements Session {
 
   /** Pins what stands before the first frame. */
   #open(): void {
-    this.#context.text('pinned', this.#special(this.#pieces.opening));
-    this.#context.openVideo();
+    this.#context.text('pinned', this.#special(this.#frameText.opening));
+    if (!this.#frameText.timed) this.#context.openVideo();
   }
 
   /** Ingests one pair when its turn comes, unless memory is another by then; the pair may have been dropped, too. */
@@ -294,13 +297,16 @@ class StreamSession implements Session {
   async #ingest({ slot, timesMs }: FramePair): Promise<void> {
     const { decoder, encoder, gpu } = this.#model;
     const context = this.#context;
-    const opening = context.positions.inVideo ? [] : this.#special(this.#pieces.beforeFrames);
+    const place = this.#framePlace;
+    const opening = this.#special(this.#frameText.before(place, context.seconds(timesMs)));
     const pruned = this.#clock.start('prune');
     if (context.makeFrameRoom(opening.length, timesMs[0])) void pruned();
-    if (!context.positions.inVideo) {
-      context.dialogue.openFrames(context.text('dialogue', opening));
-      context.openVideo();
+    if (opening.length > 0) {
+      const range = context.text('dialogue', opening);
+      if (place === 'after-turn') context.dialogue.openFrames(range);
+      else context.dialogue.separate(range);
     }
+    if (!context.positions.inVideo) context.openVideo();
     const frame = context.frame(timesMs[0]);
 
     const encoded = this.#clock.start('encode');
@@ -309,6 +315,12 @@ class StreamSession implements Session {
     const prefilled = this.#clock.start('prefill');
     submit(gpu.device, 'prefill frame', decoder.prefill(frame));
     await this.#timeline.unlessFailed(prefilled());
+  }
+
+  get #framePlace(): FramePlace {
+    if (this.#context.positions.inVideo) return 'next';
+    const { visual, dialogue } = this.#model.ring.counts;
+    return visual + dialogue === 0 ? 'first' : 'after-turn';
   }
 
   /** Waits for its turn and answers. @param begins called when the turn has come. */
@@ -340,7 +352,8 @@ class StreamSession implements Session {
     const closing = watching ? this.#special(this.#pieces.afterFrames) : [];
     const question = [...tokenizer.encodeUserText(text), ...this.#special(this.#pieces.afterQuestion)];
     const afterAnswer = this.#special(this.#pieces.afterAnswer);
-    const markers = closing.length + afterAnswer.length + this.#special(this.#pieces.beforeFrames).length;
+    const nextFrame = this.#special(this.#frameText.before('after-turn', MANY_SECONDS));
+    const markers = closing.length + afterAnswer.length + nextFrame.length;
     const limit = context.makeTextRoom(question.length + markers, sampling.maxTokens);
 
     const before = ring.nextSeq;

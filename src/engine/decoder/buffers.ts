@@ -42,6 +42,7 @@ export function planDecoder(
     block('attended', heads * headDim),
     block('gate_up', 2 * ffnWidth),
     block('ffn', ffnWidth),
+    ...Array.from({ length: hyper.deepstackLayers }, (_, i) => block(`features.${i}`, width)),
     ...(kernels === 'direct'
       ? [block('scores', heads * capacity)]
       : [

@@ -38,6 +38,8 @@ export class Decoder {
   readonly blockTokens: number;
   /** Where an encoder leaves a frame's embeddings: `[blockTokens, width]` f32. */
   readonly input: GPUBuffer;
+  /** And where it leaves what is added to them behind each of the first layers (DeepStack), if anything is. */
+  readonly features: readonly GPUBuffer[];
   readonly #device: GPUDevice;
   readonly #ledger: Ledger;
   readonly #block: Program<DecoderShape>;
@@ -55,6 +57,9 @@ export class Decoder {
     this.hyper = options.hyper;
     this.blockTokens = options.blockTokens;
     this.input = ledger.get('decoder.hidden');
+    this.features = Array.from({ length: options.hyper.deepstackLayers }, (_, i) =>
+      ledger.get(`decoder.features.${i}`),
+    );
     this.#device = gpu.device;
     this.#ledger = ledger;
     [this.#block, this.#step, this.#head] = programs;

@@ -1,7 +1,25 @@
 // Hyper-parameters of a decoder, whatever family they come from.
 
+/** What sets the decoder of one family apart from another's. */
+export interface DecoderTraits {
+  /** Queries, keys and values have a bias. */
+  readonly qkvBias: boolean;
+  /** Each head of queries and keys is RMS-normalised before it is rotated. */
+  readonly qkNorm: boolean;
+  /** Rotary pairs of time, height and width take turns, as far as the two shorter sections reach. */
+  readonly ropeInterleaved: boolean;
+}
+
+/** How positions rotate queries and keys. */
+export interface Rope {
+  readonly ropeTheta: number;
+  /** Rotary pairs turned by time, height and width; they sum to `headDim / 2`. */
+  readonly ropeSections: readonly [time: number, height: number, width: number];
+  readonly ropeInterleaved?: boolean;
+}
+
 /** A transformer decoder with grouped-query attention, SwiGLU and multimodal rotary positions. */
-export interface DecoderHyper {
+export interface DecoderHyper extends DecoderTraits, Rope {
   readonly layers: number;
   readonly width: number;
   readonly heads: number;
@@ -12,7 +30,7 @@ export interface DecoderHyper {
   /** Positions the file says it was made for. */
   readonly contextLength: number;
   readonly normEpsilon: number;
-  readonly ropeTheta: number;
-  /** Rotary pairs turned by time, height and width; they sum to `headDim / 2`. */
-  readonly ropeSections: readonly [time: number, height: number, width: number];
+  readonly ropeInterleaved: boolean;
+  /** First layers behind which features of the encoder's own are added to visual tokens (DeepStack). */
+  readonly deepstackLayers: number;
 }

@@ -23,6 +23,8 @@ const REDUCTIONS: readonly Record<string, boolean>[] = [{ direct: true }, {}, { 
 const step = (tokens: number, firstSeq = 0, freeHead = 0, frame = 0, time = 0) =>
   Uint32Array.of(tokens, firstSeq, freeHead, 0, frame, 0, 0, 0, 0, time, 0, 0);
 
+const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+
 describe.each(REDUCTIONS)('norms, %o', (conditions) => {
   beforeEach(async ({ skip }) => {
     skip('subgroups' in conditions && !(await testGpu()).features.subgroups, 'no subgroups');
@@ -40,7 +42,6 @@ describe.each(REDUCTIONS)('norms, %o', (conditions) => {
     const buffers = { x: upload(device, x), gain: upload(device, gain) };
     const y = emptyBuffer(device, tokens * width);
     const rows = Array.from({ length: tokens }, (_, t) => [...x.subarray(t * width, (t + 1) * width)]);
-    const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
     const stepBuffer = upload(device, step(tokens));
     await runKernel(
@@ -188,4 +189,50 @@ it.each([
   }
   // Nothing else was touched.
   expect(slots.filter((_, i) => i % SLOT_WORDS === 0 && slots[i] !== 0).length).toBe(tokens * kvHeads);
+});
+
+describe.each(REDUCTIONS)('head_norm, %o', (conditions) => {
+  beforeEach(async ({ skip }) => {
+    skip('subgroups' in conditions && !(await testGpu()).features.subgroups, 'no subgroups');
+  });
+
+  it.each([
+    [1, 2, 1, 8],
+    [3, 6, 2, 40],
+    [2, 4, 4, 128],
+  ])('%i tokens, %i heads, %i kv heads of %i', async (tokens, heads, kvHeads, headDim) => {
+    const { device } = await testGpu();
+    const lines = heads + 2 * kvHeads;
+    const data = randomFloats(tokens * lines * headDim, 7).map((v) => v * 3 + 1);
+    const gains = randomFloats(2 * headDim, 8);
+    const qkv = upload(device, data);
+    const constants = { heads, kv_heads: kvHeads, head_dim: headDim, epsilon: EPSILON };
+    await runKernel(
+      device,
+      { module: 'head_norm', conditions, constants },
+      { qkv, gains: upload(device, gains) },
+      [heads + kvHeads, tokens],
+    );
+    const wanted = Array.from({ length: tokens * lines }, (_, line) => {
+      const row = [...data.subarray(line * headDim, (line + 1) * headDim)];
+      const head = line % lines;
+      if (head >= heads + kvHeads) return row;
+      const scale = 1 / Math.sqrt(mean(row.map((v) => v * v)) + EPSILON);
+      return row.map((v, i) => v * scale * gains[(head < heads ? 0 : headDim) + i]!);
+    }).flat();
+    expect(maxDifference(await downloadFloats(device, qkv), wanted)).toBeLessThan(TOLERANCE.kernelF32);
+  });
+});
+
+it.each([
+  [4, [1]],
+  [5 * 64 * 4, [2, 3]],
+] as const)('add: %i values in %j workgroups', async (length, groups) => {
+  const { device } = await testGpu();
+  const [x, before] = [randomFloats(length, 1), randomFloats(length + 8, 2)];
+  const y = upload(device, before);
+  await runKernel(device, { module: 'add' }, { x: upload(device, x), y }, groups);
+  expect([...(await downloadFloats(device, y))]).toEqual(
+    [...before].map((v, i) => Math.fround(v + (x[i] ?? 0))),
+  );
 });

@@ -34,6 +34,7 @@ export function blockProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions):
   weights.layers.forEach((layer, index) => {
     norm(layer.attentionNorm);
     addMatmul(builder, ledger, layer.qkv, { step, x: buffer('normed'), y: buffer('qkv'), matmul });
+    addHeadNorms(builder, gpu, ledger, options, index);
     addCacheWrite(builder, ledger, options, index);
     if (gpu.kernels === 'direct') addPlainAttention(builder, ledger, options, index);
     else addAttention(builder, ledger, options, index, { y: buffer('attended') });
@@ -54,6 +55,7 @@ export function blockProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions):
       epilogue: 'accumulate',
       matmul,
     });
+    if (index < hyper.deepstackLayers) addFeatures(builder, ledger, hyper.width, index);
   });
   return builder;
 }
@@ -75,6 +77,7 @@ export function stepProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions): 
       norm: norm(layer.attentionNorm),
       subgroups,
     });
+    addHeadNorms(builder, gpu, ledger, options, index);
     addCacheWrite(builder, ledger, options, index);
     if (splits === 1) {
       addAttention(builder, ledger, options, index, { y: buffer('attended') });
@@ -152,6 +155,37 @@ function addEmbedding(builder: Builder, ledger: Ledger, { weights }: DecoderOpti
       ({ tokens, embed }) => [embed ? tokens : 0],
     );
   }
+}
+
+/** Norms of query and key heads, where the decoder has them. */
+function addHeadNorms(
+  builder: Builder,
+  gpu: Gpu,
+  ledger: Ledger,
+  { hyper, weights }: DecoderOptions,
+  layer: number,
+): void {
+  const { heads, kvHeads, headDim, normEpsilon } = hyper;
+  const gains = weights.layers[layer]!.headNorms;
+  if (gains === undefined) return;
+  builder.add(
+    {
+      module: 'head_norm',
+      conditions: reduction(gpu),
+      constants: { heads, kv_heads: kvHeads, head_dim: headDim, epsilon: normEpsilon },
+    },
+    { qkv: ledger.get('decoder.qkv'), gains: ledger.get(gains) },
+    ({ tokens }) => [heads + kvHeads, tokens],
+  );
+}
+
+/** What the encoder left for behind this layer, onto the tokens of a frame. */
+function addFeatures(builder: Builder, ledger: Ledger, width: number, layer: number): void {
+  builder.add(
+    { module: 'add' },
+    { x: ledger.get(`decoder.features.${layer}`), y: ledger.get('decoder.hidden') },
+    ({ tokens, embed }) => [embed ? 0 : Math.ceil((tokens * width) / 4 / 64)],
+  );
 }
 
 function addCacheWrite(builder: Builder, ledger: Ledger, options: DecoderOptions, layer: number): void {

@@ -1,7 +1,7 @@
 // Multimodal rotary positions (M-RoPE, Qwen2-VL, arXiv 2409.12191) as a table of cosines and sines, made
 // on the CPU in double precision: angles of an endless stream would lose their fraction in f32.
 
-import type { DecoderHyper } from './hyper';
+import type { Rope } from './hyper';
 
 /** A token's place in time and on the frame. Text has all three equal. */
 export type Position = readonly [time: number, height: number, width: number];
@@ -12,19 +12,36 @@ export function rotaryFrequency(pair: number, pairs: number, ropeTheta: number):
 }
 
 /**
+ * Which of time (0), height (1) and width (2) turns each rotary pair. Sections stand one behind the other; or
+ * interleaved, every third pair is height's and the ones behind them width's, as many as each has, and all others
+ * are time's (Qwen3-VL).
+ */
+export function rotaryAxes({
+  ropeSections,
+  ropeInterleaved = false,
+}: Omit<Rope, 'ropeTheta'>): (0 | 1 | 2)[] {
+  const [time, height, width] = ropeSections;
+  return Array.from({ length: time + height + width }, (_, pair) => {
+    if (!ropeInterleaved) return pair < time ? 0 : pair < time + height ? 1 : 2;
+    const axis = (pair % 3) as 0 | 1 | 2;
+    return axis > 0 && pair < 3 * ropeSections[axis] ? axis : 0;
+  });
+}
+
+/**
  * Cosine and sine of every rotary pair.
  * @returns `[tokens, headDim / 2, 2]`
  */
 export function rotaryTable(
   positions: readonly Position[],
-  { headDim, ropeTheta, ropeSections }: Pick<DecoderHyper, 'headDim' | 'ropeTheta' | 'ropeSections'>,
+  { headDim, ropeTheta, ...sections }: Rope & { readonly headDim: number },
 ): Float32Array<ArrayBuffer> {
   const pairs = headDim / 2;
-  const [time, height] = ropeSections;
+  const axes = rotaryAxes(sections);
   const table = new Float32Array(positions.length * headDim);
   for (let pair = 0; pair < pairs; pair++) {
     const frequency = rotaryFrequency(pair, pairs, ropeTheta);
-    const axis = pair < time ? 0 : pair < time + height ? 1 : 2;
+    const axis = axes[pair]!;
     for (let token = 0; token < positions.length; token++) {
       const angle = positions[token]![axis] * frequency;
       table[token * headDim + 2 * pair] = Math.cos(angle);

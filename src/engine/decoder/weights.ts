@@ -5,8 +5,10 @@ import type { Matrix } from '../gpu/weights';
 export interface DecoderLayerWeights {
   /** Buffer of the RMSNorm gain before attention, `[width]`. */
   readonly attentionNorm: string;
-  /** Queries, keys and values stacked: `[(heads + 2 kvHeads) · headDim, width]`, with bias. */
+  /** Queries, keys and values stacked: `[(heads + 2 kvHeads) · headDim, width]`. */
   readonly qkv: Matrix;
+  /** Buffer of the gains of query heads and key heads, `[2, headDim]`, where they are normalised. */
+  readonly headNorms?: string;
   /** `[width, heads · headDim]` */
   readonly attentionOutput: Matrix;
   readonly ffnNorm: string;

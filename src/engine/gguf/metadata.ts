@@ -44,6 +44,13 @@ export class Metadata {
     return values as readonly string[];
   }
 
+  booleans(key: string): readonly boolean[] {
+    const values = this.#array(key);
+    for (const value of values)
+      if (typeof value !== 'boolean') this.#wrongType(key, 'a list of true or false', value);
+    return values as readonly boolean[];
+  }
+
   numbers(key: string): readonly number[] {
     return this.#array(key).map((value) => this.#toNumber(key, value));
   }

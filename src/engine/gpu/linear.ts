@@ -7,7 +7,7 @@ import type { Binding, ProgramBuilder } from './program';
 import type { Matrix, MatrixPart } from './weights';
 
 /** What follows the product inside the same kernel. */
-export type Epilogue = 'quick_gelu' | 'gelu' | 'accumulate';
+export type Epilogue = 'quick_gelu' | 'gelu' | 'gelu_tanh' | 'accumulate';
 
 /** Run-time shape every block program depends on: how many tokens it carries. */
 export interface BlockShape {

@@ -26,18 +26,18 @@ export interface RingPrograms {
 
 /**
  * Compiles the kernels and binds the ring's buffers.
- * @param timePairs rotary pairs of a key that time turns; undefined where it is not known how keys are rotated.
+ * @param rotated whether it is known how keys are rotated: `planRotation`.
  * @throws InvalidInputError when keys that are rotated have no multiple of 8 elements.
  */
 export async function buildRingPrograms(
   gpu: Gpu,
   ledger: Ledger,
   shape: RingShape,
-  timePairs: number | undefined,
+  rotated: boolean,
 ): Promise<RingPrograms> {
   const { layers, kvHeads, headDim: head_dim, capacity } = shape;
   const { tokensPerFrame: tokens_per_frame, gridColumns: grid_columns } = shape;
-  if (timePairs !== undefined && head_dim % 8 !== 0) {
+  if (rotated && head_dim % 8 !== 0) {
     throw new InvalidInputError(`Rotated keys of ${head_dim} elements; it must be a multiple of 8.`);
   }
   const heads = layers * kvHeads;
@@ -60,14 +60,14 @@ export async function buildRingPrograms(
     { control, slots, recent_index: ledger.get('ring.recent') },
     ({ scores, scanSlots }) => [scores.has('tar') ? Math.ceil(scanSlots / 256) : 0, heads],
   );
-  const variants: readonly TarKeys[] = timePairs === undefined ? ['cached'] : ['cached', 'unrotated'];
+  const variants: readonly TarKeys[] = rotated ? ['cached', 'unrotated'] : ['cached'];
   for (let index = 0; index < layers; index++) {
     const { keys, slots, recent, turned, scores: layerScores } = ringLayer(ledger, shape, index);
     for (const variant of variants) {
       const unrotated = variant === 'unrotated';
       const spec = {
         conditions: { kv_f32: shape.kvFormat === 'f32', unrotated },
-        constants: { capacity, head_dim, tokens_per_frame, ...(unrotated && { time_pairs: timePairs! }) },
+        constants: { capacity, head_dim, tokens_per_frame },
       };
       const shared = {
         ...{ control, keys, slots, means },

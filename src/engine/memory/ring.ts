@@ -106,7 +106,7 @@ export class Ring {
   /**
    * An empty ring over the buffers of `planRing(shape)`, with policy infinipot-v and all of visualCapacity as budget.
    * @param visualCapacity slots of each (layer, head) that visual tokens may take; text gets the rest.
-   * @param timePairs rotary pairs of a key that time turns, if TaR shall be able to undo rotation.
+   * @param rotated whether TaR shall be able to undo rotation; takes the buffers of `planRotation`.
    * @throws InvalidInputError when visualCapacity is below two frames or above shape.capacity.
    */
   static async create(
@@ -114,11 +114,11 @@ export class Ring {
     ledger: Ledger,
     shape: RingShape,
     visualCapacity: number,
-    timePairs?: number,
+    rotated = false,
   ): Promise<Ring> {
     budgetTokens(shape, { tokens: visualCapacity }, shape.capacity);
-    const programs = await buildRingPrograms(gpu, ledger, shape, timePairs);
-    const ring = new Ring(gpu, ledger, shape, visualCapacity, programs, timePairs !== undefined);
+    const programs = await buildRingPrograms(gpu, ledger, shape, rotated);
+    const ring = new Ring(gpu, ledger, shape, visualCapacity, programs, rotated);
     ring.reset();
     return ring;
   }

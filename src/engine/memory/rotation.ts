@@ -2,8 +2,8 @@
 // is brought to q by the angle of q − p, and has its rotation undone by that of p. Which tokens stand how far from
 // where they are wanted, `positions.ts` says.
 
-import type { DecoderHyper } from '../decoder/hyper';
-import { rotaryFrequency } from '../decoder/rotary';
+import type { Rope } from '../decoder/hyper';
+import { rotaryAxes, rotaryFrequency } from '../decoder/rotary';
 import type { Gpu } from '../gpu/device';
 import type { Ledger } from '../gpu/ledger';
 import { type BufferSpec, storage } from '../gpu/memory-plan';
@@ -15,7 +15,7 @@ import { type RingShape, ringLayer } from './ring-shape';
 const MAX_MOVES = 64;
 const HEADER_WORDS = 4;
 
-/** The lines of the memory plan: `ring.moves`, and `ring.turns`, what each rotary pair turns a position. */
+/** The lines of the memory plan: `ring.moves`, and `ring.turns`, how positions turn each rotary pair. */
 export function planRotation(shape: RingShape): BufferSpec[] {
   return [
     {
@@ -24,8 +24,25 @@ export function planRotation(shape: RingShape): BufferSpec[] {
       purpose: 'control',
       bytes: (HEADER_WORDS + MAX_MOVES * 4) * 4,
     },
-    storage('ring.turns', 'control', shape.headDim / 2),
+    storage('ring.turns', 'control', shape.headDim),
   ];
+}
+
+/**
+ * The angle of each rotary pair and whether time turns it, four pairs at a time: see shaders/lib/turn.wesl. Angles are
+ * 32-bit fractions of a turn: products with a distance wrap around exactly as angles do. Rounding makes one wrong by
+ * at most π · 2^-32 a position, 10^-4 at 2^17 positions.
+ */
+function turnTable(rope: Rope): Uint32Array<ArrayBuffer> {
+  const axes = rotaryAxes(rope);
+  const table = new Uint32Array(2 * axes.length);
+  axes.forEach((axis, pair) => {
+    const turn = rotaryFrequency(pair, axes.length, rope.ropeTheta) / (2 * Math.PI);
+    const at = Math.floor(pair / 4) * 8 + (pair % 4);
+    table[at] = Math.round(turn * 2 ** 32) >>> 0;
+    table[at + 4] = axis === 0 ? 1 : 0;
+  });
+  return table;
 }
 
 type Grids = { readonly scanSlots: number };
@@ -52,21 +69,9 @@ export class KeyRotation {
   }
 
   /** Compiles the kernels. The ledger must hold the buffers of `planRing` and {@link planRotation}. */
-  static async create(
-    gpu: Gpu,
-    ledger: Ledger,
-    shape: RingShape,
-    { ropeTheta, ropeSections }: Pick<DecoderHyper, 'ropeTheta' | 'ropeSections'>,
-  ): Promise<KeyRotation> {
+  static async create(gpu: Gpu, ledger: Ledger, shape: RingShape, rope: Rope): Promise<KeyRotation> {
     const { layers, kvHeads, headDim, capacity, kvFormat } = shape;
-    const pairs = headDim / 2;
-    // A 32-bit fraction of a turn: products with a distance wrap around exactly as angles do. Rounding it makes an
-    // angle wrong by at most π · 2^-32 a position, 10^-4 at 2^17 positions.
-    const turns = Uint32Array.from(
-      { length: pairs },
-      (_, pair) => Math.round((rotaryFrequency(pair, pairs, ropeTheta) / (2 * Math.PI)) * 2 ** 32) >>> 0,
-    );
-    gpu.device.queue.writeBuffer(ledger.get('ring.turns'), 0, turns);
+    gpu.device.queue.writeBuffer(ledger.get('ring.turns'), 0, turnTable(rope));
     const moves = ledger.get('ring.moves');
     const rebase = new ProgramBuilder<Grids>();
     for (let index = 0; index < layers; index++) {
@@ -75,7 +80,7 @@ export class KeyRotation {
         {
           module: 'ring_rebase',
           conditions: { kv_f32: kvFormat === 'f32' },
-          constants: { capacity, head_dim: headDim, time_pairs: ropeSections[0] },
+          constants: { capacity, head_dim: headDim },
         },
         { moves, turns: ledger.get('ring.turns'), keys, slots },
         ({ scanSlots }) => [Math.ceil((scanSlots * headDim) / 8 / 64), kvHeads],

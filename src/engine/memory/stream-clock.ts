@@ -3,6 +3,8 @@
 
 /** All that saving takes of a clock. Plain data. */
 export interface ClockState {
+  /** Timestamp of the stream's first frame. */
+  readonly startMs: number | null;
   readonly next: number;
   readonly origin: { readonly time: number; readonly timestampMs: number } | null;
 }
@@ -12,6 +14,7 @@ const ROUNDING = 0.01;
 
 export class StreamClock {
   readonly #perSecond: number | undefined;
+  #startMs: number | null = null;
   /** The time behind the newest frame. */
   #next = 0;
   /** Of the first frame of the open video, if it has one. */
@@ -23,15 +26,17 @@ export class StreamClock {
   }
 
   clear(): void {
+    this.#startMs = null;
     this.#next = 0;
     this.#origin = null;
   }
 
   get state(): ClockState {
-    return { next: this.#next, origin: this.#origin };
+    return { startMs: this.#startMs, next: this.#next, origin: this.#origin };
   }
 
-  restore({ next, origin }: ClockState): void {
+  restore({ startMs, next, origin }: ClockState): void {
+    this.#startMs = startMs;
     this.#next = next;
     this.#origin = origin;
   }
@@ -39,6 +44,12 @@ export class StreamClock {
   /** The next frame is the first of a video. */
   openVideo(): void {
     this.#origin = null;
+  }
+
+  /** Seconds from the stream's first frame, which may be the next, to a moment of the next. */
+  seconds(firstMs: number, momentMs: number): number {
+    this.#startMs ??= firstMs;
+    return Math.max(0, momentMs - this.#startMs) / 1000;
   }
 
   /** Positions that a frame of that timestamp would move the stream on. */

@@ -1,6 +1,6 @@
 // A decoder's file (GGUF, as llama.cpp writes it): its hyper-parameters, and which tensors make the decoder.
 
-import type { DecoderHyper } from '../decoder/hyper';
+import type { DecoderHyper, DecoderTraits } from '../decoder/hyper';
 import type { DecoderWeights } from '../decoder/weights';
 import { ModelFormatError } from '../errors';
 import type { ModelFile } from '../gguf/model-file';
@@ -13,24 +13,26 @@ export const MAX_HEAD_DIM = 128;
  * Reads the decoder's hyper-parameters.
  * @throws ModelFormatError when it is of a shape the kernels do not run.
  */
-export function readDecoderHyper(file: ModelFile): DecoderHyper {
+export function readDecoderHyper(file: ModelFile, traits: DecoderTraits): DecoderHyper {
   const { metadata, tensors } = file;
   const key = (name: string) => `${metadata.string('general.architecture')}.${name}`;
   const width = metadata.number(key('embedding_length'));
   const heads = metadata.number(key('attention.head_count'));
   const sections = metadata.numbers(key('rope.dimension_sections'));
   const hyper: DecoderHyper = {
+    ...traits,
     layers: metadata.number(key('block_count')),
     width,
     heads,
     kvHeads: metadata.number(key('attention.head_count_kv')),
-    headDim: width / heads,
+    headDim: metadata.number(key('attention.key_length'), width / heads),
     ffnWidth: metadata.number(key('feed_forward_length')),
     vocab: tensors.get('token_embd.weight')?.rows ?? metadata.strings('tokenizer.ggml.tokens').length,
     contextLength: metadata.number(key('context_length')),
     normEpsilon: metadata.number(key('attention.layer_norm_rms_epsilon')),
     ropeTheta: metadata.number(key('rope.freq_base')),
     ropeSections: [sections[0] ?? 0, sections[1] ?? 0, sections[2] ?? 0],
+    deepstackLayers: metadata.number(key('n_deepstack_layers'), 0),
   };
   checkHyper(file.source.name, hyper);
   return hyper;
@@ -79,8 +81,11 @@ export function planDecoderWeights(plan: WeightPlan, hyper: DecoderHyper): Decod
         qkv: matrix(
           qkv.map((part) => name(`${part}.weight`)),
           [heads + 2 * kvHeads, width],
-          qkv.map((part) => name(`${part}.bias`)),
+          hyper.qkvBias ? qkv.map((part) => name(`${part}.bias`)) : [],
         ),
+        ...(hyper.qkNorm
+          ? { headNorms: plan.vector([name('attn_q_norm.weight'), name('attn_k_norm.weight')]) }
+          : {}),
         attentionOutput: matrix([name('attn_output.weight')], [width, heads]),
         ffnNorm: plan.vector([name('ffn_norm.weight')]),
         gateUp: matrix([name('ffn_gate.weight'), name('ffn_up.weight')], [2 * ffnWidth, width]),

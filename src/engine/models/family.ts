@@ -1,6 +1,7 @@
 // What the engine needs to be told of a model family: how its two files are to be read, and how video is put before
 // its decoder. Everything else is shared; a family is one such value, in a file of its own.
 
+import type { DecoderTraits } from '../decoder/hyper';
 import type { Metadata } from '../gguf/metadata';
 import type { VisionTraits } from '../vision/hyper';
 
@@ -11,6 +12,11 @@ export interface VideoFormat {
    * temporal patch comes one position after the one before.
    */
   readonly positionsPerSecond?: number;
+  /**
+   * For families that write times as text: what stands before each temporal patch, `seconds` the time of the middle of
+   * it. Each is then a video of its own, between its own markers.
+   */
+  readonly timeText?: (seconds: number) => string;
 }
 
 export interface Family {
@@ -20,6 +26,7 @@ export interface Family {
   readonly architecture: string;
   /** `clip.projector_type` of the vision file. */
   readonly projector: string;
+  readonly decoder: DecoderTraits;
   /** What the encoder computes; `metadata` is the vision file's. */
   readonly vision: (metadata: Metadata) => VisionTraits;
   readonly video: VideoFormat;

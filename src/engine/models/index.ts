@@ -5,8 +5,9 @@ import type { ModelFile } from '../gguf/model-file';
 import type { Family } from './family';
 import { QWEN2_5_VL } from './qwen2.5-vl';
 import { QWEN2_VL } from './qwen2-vl';
+import { QWEN3_VL } from './qwen3-vl';
 
-export const FAMILIES: readonly Family[] = [QWEN2_VL, QWEN2_5_VL];
+export const FAMILIES: readonly Family[] = [QWEN2_VL, QWEN2_5_VL, QWEN3_VL];
 
 /**
  * The family of a vision file.

@@ -5,11 +5,13 @@ import { ModelFormatError } from '../errors';
 import type { Metadata } from '../gguf/metadata';
 import type { VisionTraits } from '../vision/hyper';
 import type { Family } from './family';
+import { QWEN2_VL } from './qwen2-vl';
 
 export const QWEN2_5_VL: Family = {
   name: 'Qwen2.5-VL',
   architecture: 'qwen2vl',
   projector: 'qwen2.5vl_merger',
+  decoder: QWEN2_VL.decoder,
   vision,
   // Of every published checkpoint; the files do not state it.
   video: { positionsPerSecond: 2 },

@@ -93,6 +93,16 @@ describe('qwen2-vl vision files', () => {
   it.each<[string, Record<string, FixtureValue>, RegExp]>([
     ['a decoder', { 'general.architecture': 'qwen2vl' }, /architecture 'qwen2vl', not a vision file/],
     ['another projector', { 'clip.projector_type': 'idefics3' }, /'idefics3'; supported are qwen2vl_merger/],
+    ['an early Qwen2.5-VL file', { 'clip.projector_type': 'qwen2.5vl_merger' }, /made by an early converter/],
+    [
+      'windows that cut through blocks',
+      {
+        'clip.projector_type': 'qwen2.5vl_merger',
+        'clip.vision.n_wa_pattern': 2,
+        'clip.vision.window_size': 100,
+      },
+      /windows of 100 pixels, which are no whole blocks/,
+    ],
     ['heads of an odd size', { 'clip.vision.attention.head_count': 4 }, /heads of 2 and patches of 14/],
     ['two mean colours', { 'clip.vision.image_mean': [0.5, 0.5] }, /image_mean" should be three numbers/],
   ])('refuses %s', async (_, change, message) => {

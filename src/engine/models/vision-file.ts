@@ -3,7 +3,9 @@
 import { ModelFormatError } from '../errors';
 import type { ModelFile } from '../gguf/model-file';
 import type { Matrix, WeightPlan } from '../gpu/weights';
+import type { FrameGrid } from '../vision/frame-grid';
 import type { NormWeights, VisionHyper, VisionTraits, VisionWeights } from '../vision/hyper';
+import { learnedPositions } from '../vision/learned-positions';
 import { MAX_HEAD_DIM } from './decoder-file';
 
 /**
@@ -61,7 +63,9 @@ export function planVisionWeights(file: ModelFile, plan: WeightPlan, hyper: Visi
     const block = `v.blk.${index}`;
     return {
       norm1: norm(`${block}.ln1`),
-      qkv: linear(`${block}.attn_q`, `${block}.attn_k`, `${block}.attn_v`),
+      qkv: file.tensors.has(`${block}.attn_qkv.weight`)
+        ? linear(`${block}.attn_qkv`)
+        : linear(`${block}.attn_q`, `${block}.attn_k`, `${block}.attn_v`),
       out: linear(`${block}.attn_out`),
       norm2: norm(`${block}.ln2`),
       fc1: linear(
@@ -71,14 +75,38 @@ export function planVisionWeights(file: ModelFile, plan: WeightPlan, hyper: Visi
       fc2: linear(`${block}.${swapped ? 'ffn_up' : 'ffn_down'}`),
     };
   });
+  const bias = file.tensors.has('v.patch_embd.bias') ? ['v.patch_embd.bias'] : [];
   const weights: VisionWeights = {
-    patch: [plan.matrix(['v.patch_embd.weight']), plan.matrix(['v.patch_embd.weight.1'])],
+    patch: [plan.matrix(['v.patch_embd.weight'], bias), plan.matrix(['v.patch_embd.weight.1'])],
     blocks,
-    postNorm: norm('v.post_ln'),
-    merger: [linear('mm.0'), linear('mm.2')],
+    merger: { norm: norm('v.post_ln'), fc1: linear('mm.0'), fc2: linear('mm.2') },
+    deepstack: (hyper.deepstackBlocks ?? []).map((block) => {
+      const name = `v.deepstack.${block}`;
+      return { norm: norm(`${name}.norm`), fc1: linear(`${name}.fc1`), fc2: linear(`${name}.fc2`) };
+    }),
   };
   checkShapes(file, hyper, weights);
   return weights;
+}
+
+/**
+ * The encoder's learned positions for a grid of frames, if it has any: see {@link learnedPositions}.
+ * @throws ModelFormatError when the file has none, or not for a square.
+ */
+export async function readPositions(
+  file: ModelFile,
+  hyper: VisionHyper,
+  grid: FrameGrid,
+): Promise<Float32Array<ArrayBuffer> | undefined> {
+  if (!hyper.learnedPositions) return undefined;
+  const name = 'v.position_embd.weight';
+  const { rows, cols } = file.weight(name);
+  if (cols !== hyper.embed || !Number.isInteger(Math.sqrt(rows))) {
+    throw new ModelFormatError(
+      `${file.metadata.fileName}: the table of positions is ${rows} × ${cols}, not a square of embeddings of ${hyper.embed}; the file is damaged or of another model.`,
+    );
+  }
+  return learnedPositions(await file.values(name), hyper.embed, grid);
 }
 
 /** Files of llama.cpp's first Qwen2-VL converter name the two feed-forward matrices the other way round. */
@@ -116,6 +144,8 @@ function checkShapes(file: ModelFile, hyper: VisionHyper, weights: VisionWeights
     check(`feed-forward input of block ${i}`, fc1, gated ? 2 * ffn : ffn, embed);
     check(`feed-forward output of block ${i}`, fc2, embed, ffn);
   });
-  check('first merger matrix', weights.merger[0], merged, merged);
-  check('second merger matrix', weights.merger[1], outputWidth, merged);
+  for (const { fc1, fc2 } of [weights.merger, ...weights.deepstack]) {
+    check('first merger matrix', fc1, merged, merged);
+    check('second merger matrix', fc2, outputWidth, merged);
+  }
 }

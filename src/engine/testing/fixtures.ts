@@ -17,6 +17,8 @@ export interface Medium {
   readonly framesPerSecond: number;
   /** Golden visual tokens, `[tokens, width]`. */
   readonly visualTokens: Float32Array<ArrayBuffer>;
+  /** And what is added to them behind the decoder's first layers, in the same form. */
+  readonly features: readonly Float32Array<ArrayBuffer>[];
 }
 
 /** A prompt and its golden outputs. */
@@ -71,7 +73,7 @@ export function fixture(name: string): Fixture {
     modelType: config.modelType,
     patchSize: config.patchSize,
     pads: { image: config.imagePadId, video: config.videoPadId },
-    cases: cases.map((stored: StoredCase) => readCase(stored, config.hiddenSize)),
+    cases: cases.map((stored: StoredCase) => readCase(stored, config.hiddenSize, config.deepstackLayers)),
   };
 }
 
@@ -88,15 +90,24 @@ export function fixtureBytes(file: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(readFileSync(join(FOLDER, file)));
 }
 
-function readCase(stored: StoredCase, width: number): Case {
+function readCase(stored: StoredCase, width: number, layers: number): Case {
   const visual = stored.visualTokensFile
     ? npyFloats(
         parseNpy(fixtureBytes(stored.visualTokensFile), stored.visualTokensFile),
         stored.visualTokensFile,
       )
     : new Float32Array();
-  const tokensBefore = (index: number) =>
-    stored.media.slice(0, index).reduce((sum, { tokenCount }) => sum + tokenCount, 0);
+  /** Of a medium: columns `part · width` on. */
+  const columns = (index: number, part: number) => {
+    const before = stored.media.slice(0, index).reduce((sum, { tokenCount }) => sum + tokenCount, 0);
+    const { tokenCount } = stored.media[index]!;
+    const values = new Float32Array(tokenCount * width);
+    for (let token = 0; token < tokenCount; token++) {
+      const at = ((before + token) * (1 + layers) + part) * width;
+      values.set(visual.subarray(at, at + width), token * width);
+    }
+    return values;
+  };
   return {
     name: stored.name,
     ids: stored.ids,
@@ -105,7 +116,8 @@ function readCase(stored: StoredCase, width: number): Case {
       grid,
       framesPerSecond,
       frames: npyFrames(parseNpy(fixtureBytes(framesFile), framesFile), framesFile),
-      visualTokens: visual.slice(tokensBefore(index) * width, tokensBefore(index + 1) * width),
+      visualTokens: columns(index, 0),
+      features: Array.from({ length: layers }, (_, i) => columns(index, 1 + i)),
     })),
     lastLogits: base64Floats(stored.lastLogits),
     lastLogitsF16Cache: base64Floats(stored.lastLogitsF16Cache),

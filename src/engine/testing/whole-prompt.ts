@@ -12,14 +12,14 @@ export type PromptPart =
   | { readonly ids: readonly number[] }
   | readonly [first: number, count: number];
 
-/** The answer of ANSWER tokens, or up to its end. */
+/** The answer of ANSWER tokens, or up to its end. @param frame size that the encoder sees. */
 export async function wholePrompt(
   parts: readonly PromptPart[],
-  fixture = FIXTURE,
+  { fixture = FIXTURE, frame = FRAME } = {},
 ): Promise<{ text: string; ids: number[] }> {
   const model = await loadModel(await testGpu(), {
     ...(await fixtureFiles(fixture)),
-    frame: FRAME,
+    frame,
     visualTokens: 2 * TOKENS_PER_FRAME,
     textTokens: 1024,
     maxRgbPixels: FRAME.width * FRAME.height,

@@ -5,8 +5,8 @@ import { Template } from '@huggingface/jinja';
 import { ModelFormatError } from '../errors';
 import type { Metadata } from '../gguf/metadata';
 
-const VISION_START = '<|vision_start|>';
-const VISION_END = '<|vision_end|>';
+export const VISION_START = '<|vision_start|>';
+export const VISION_END = '<|vision_end|>';
 /** What a template writes between the two; frames take its place. */
 const VISION_PAD = /<\|(?:video|image)_pad\|>/g;
 

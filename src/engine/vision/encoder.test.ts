@@ -8,7 +8,7 @@ import { submit } from '../gpu/program';
 import { downloadFloats, maxDifference, testGpu } from '../gpu/testing/harness';
 import { WeightPlan } from '../gpu/weights';
 import { familyOf } from '../models';
-import { planVisionWeights, readVisionHyper } from '../models/vision-file';
+import { planVisionWeights, readPositions, readVisionHyper } from '../models/vision-file';
 import { fixtureFiles, fixtures, type Medium } from '../testing/fixtures';
 import { TOLERANCE } from '../testing/tolerance';
 import { planVision, VisionEncoder } from './encoder';
@@ -18,14 +18,15 @@ import { FrameInput, planFrames } from './frame-input';
 /** Slot the frames pass through: not the first, so that slots are told apart. */
 const SLOT = 1;
 
-/** Visual tokens of all temporal patches of a medium. */
-async function encode(fixtureName: string, { frames }: Medium, f16 = false): Promise<Float32Array> {
+/** Visual tokens of all temporal patches of a medium, then what goes to each of the decoder's first layers. */
+async function encode(fixtureName: string, { frames }: Medium, f16 = false): Promise<Float32Array[]> {
   const gpu = await testGpu();
   const { device } = gpu;
   const file = await openModelFile((await fixtureFiles(fixtureName)).mmproj);
   const hyper = readVisionHyper(file, familyOf(file).vision(file.metadata));
   const { width, height } = frames[0]!;
   const grid = frameGrid(width, height, hyper.patchSize, hyper.mergeSize);
+  const outputs = ['tokens', ...(hyper.deepstackBlocks ?? []).map((block) => `features.${block}`)];
   const plan = new WeightPlan(file, device.limits.maxStorageBufferBindingSize);
   const weights = planVisionWeights(file, plan, hyper);
   const frameOptions = { grid, slots: 2, maxRows: height, maxRgbPixels: width * height };
@@ -33,15 +34,18 @@ async function encode(fixtureName: string, { frames }: Medium, f16 = false): Pro
     ...plan.specs,
     ...planFrames(frameOptions),
     ...planVision(hyper, grid),
-    storage('tokens', 'activations', grid.tokens * hyper.outputWidth),
+    ...outputs.map((name) => storage(name, 'activations', grid.tokens * hyper.outputWidth)),
   ]);
   await plan.upload(device, ledger, () => {});
   const input = await FrameInput.create(gpu, ledger, frameOptions);
-  const tokens = ledger.get('tokens');
+  const [tokens, ...features] = outputs.map((name) => ledger.get(name));
+  const positions = await readPositions(file, hyper, grid);
   const matmul = { kernels: gpu.kernels, f16 };
-  const encoder = await VisionEncoder.create(gpu, ledger, { hyper, grid, weights, slots: 2, tokens, matmul });
+  const encoder = await VisionEncoder.create(gpu, ledger, {
+    ...{ hyper, grid, weights, slots: 2, tokens: tokens!, features, positions, matmul },
+  });
 
-  const all: number[] = [];
+  const all = outputs.map((): number[] => []);
   for (let i = 0; i < frames.length; i += 2) {
     const [first, second] = [frames[i]!, frames[i + 1]];
     if (second) {
@@ -51,10 +55,11 @@ async function encode(fixtureName: string, { frames }: Medium, f16 = false): Pro
       input.write(SLOT, 'both', first);
     }
     submit(device, 'encode', (pass) => encoder.record(pass, SLOT));
-    all.push(...(await downloadFloats(device, tokens)));
+    for (const [i, name] of outputs.entries())
+      all[i]!.push(...(await downloadFloats(device, ledger.get(name))));
   }
   ledger.dispose();
-  return new Float32Array(all);
+  return all.map((values) => new Float32Array(values));
 }
 
 const media = fixtures().flatMap(({ name, cases }) =>
@@ -65,15 +70,20 @@ const media = fixtures().flatMap(({ name, cases }) =>
 
 describe('visual tokens against transformers', () => {
   it.each(media)('$name', async ({ name, fixture, medium }) => {
-    const difference = maxDifference(await encode(fixture, medium), medium.visualTokens);
-    console.log(`${name}: largest difference ${difference.toExponential(1)}`);
-    expect(difference).toBeLessThan(TOLERANCE.visualTokensF32);
+    const got = await encode(fixture, medium);
+    const differences = [medium.visualTokens, ...medium.features].map((wanted, i) =>
+      maxDifference(got[i]!, wanted),
+    );
+    console.log(`${name}: largest difference ${Math.max(...differences).toExponential(1)}`);
+    expect(got.length).toBe(differences.length);
+    for (const difference of differences) expect(difference).toBeLessThan(TOLERANCE.visualTokensF32);
   });
 
   it('in half-precision tiles', async (test) => {
     test.skip(!(await testGpu()).features.f16, 'no shader-f16');
     const { fixture, medium } = media[0]!;
-    const difference = maxDifference(await encode(fixture, medium, true), medium.visualTokens);
+    const [tokens] = await encode(fixture, medium, true);
+    const difference = maxDifference(tokens!, medium.visualTokens);
     expect(difference).toBeLessThan(TOLERANCE.visualTokensF16);
   });
 });

@@ -11,7 +11,7 @@ import { planStep, writeStep } from '../gpu/step';
 import type { Matrix } from '../gpu/weights';
 import { type FrameGrid, patchPlaces } from './frame-grid';
 import { frameSlot, halfWords } from './frame-input';
-import type { NormWeights, VisionHyper, VisionWeights } from './hyper';
+import type { MergerWeights, NormWeights, VisionHyper, VisionWeights } from './hyper';
 import { rotaryTable } from './rotary-table';
 import { windowLayout } from './window-layout';
 
@@ -24,6 +24,10 @@ export interface VisionEncoderOptions {
   readonly slots: number;
   /** Receives the visual tokens, `[grid.tokens, outputWidth]` f32. */
   readonly tokens: Binding;
+  /** Receive what each of `hyper.deepstackBlocks` makes, in the same form. */
+  readonly features?: readonly Binding[];
+  /** Positions of all patches, `[grid.patches, embed]`, where `hyper.learnedPositions`. */
+  readonly positions?: Float32Array<ArrayBuffer>;
   readonly matmul: MatmulChoice;
 }
 
@@ -33,6 +37,7 @@ const NORMED = 'vision.normed';
 const WIDE = 'vision.wide';
 const GATED = 'vision.gated';
 const ROTARY = 'vision.rotary';
+const POSITIONS = 'vision.positions';
 const PATCH_OF_ROW = 'vision.patch-of-row';
 const ROW_OF_PATCH = 'vision.row-of-patch';
 const SPANS = 'vision.spans';
@@ -43,10 +48,8 @@ const TOKEN_STEP = 'vision.step.tokens';
 const ATTENTION_SIDE = 32;
 
 /** The encoder's buffers besides its weights. */
-export function planVision(
-  { embed, heads, ffn, feedForward, windows }: VisionHyper,
-  grid: FrameGrid,
-): BufferSpec[] {
+export function planVision(hyper: VisionHyper, grid: FrameGrid): BufferSpec[] {
+  const { embed, heads, ffn, feedForward, windows } = hyper;
   const { patches } = grid;
   const gated = feedForward === 'swiglu';
   return [
@@ -57,6 +60,7 @@ export function planVision(
     storage(WIDE, 'activations', patches * Math.max(3 * embed, gated ? 2 * ffn : ffn)),
     ...(gated ? [storage(GATED, 'activations', patches * ffn)] : []),
     storage(ROTARY, 'weights', patches * (embed / heads)),
+    ...(hyper.learnedPositions ? [storage(POSITIONS, 'weights', patches * embed)] : []),
     ...(windows
       ? [
           storage(PATCH_OF_ROW, 'weights', patches),
@@ -69,26 +73,21 @@ export function planVision(
   ];
 }
 
+/** A part of the encoder, and how many rows it works on: patches or visual tokens. */
+interface Part<Built> {
+  readonly rows: number;
+  readonly program: Built;
+}
+
 /** Turns the patches in one slot of the frame queue into visual tokens. */
 export class VisionEncoder {
-  readonly #grid: FrameGrid;
   /** Reads one slot of the queue; one program a slot. */
   readonly #inputs: readonly Program[];
-  /** Patch embedding and transformer blocks, over patches. */
-  readonly #tower: Program<BlockShape>;
-  /** Over visual tokens. */
-  readonly #merger: Program<BlockShape>;
+  readonly #parts: readonly Part<Program<BlockShape>>[];
 
-  private constructor(
-    grid: FrameGrid,
-    inputs: readonly Program[],
-    tower: Program<BlockShape>,
-    merger: Program<BlockShape>,
-  ) {
-    this.#grid = grid;
+  private constructor(inputs: readonly Program[], parts: readonly Part<Program<BlockShape>>[]) {
     this.#inputs = inputs;
-    this.#tower = tower;
-    this.#merger = merger;
+    this.#parts = parts;
   }
 
   /** @param ledger holds the buffers of {@link planVision}, of the frame input, and the weights. */
@@ -101,26 +100,36 @@ export class VisionEncoder {
     writeTables(device, ledger, options);
     writeStep(device, ledger.get(PATCH_STEP), { tokens: grid.patches });
     writeStep(device, ledger.get(TOKEN_STEP), { tokens: grid.tokens });
-    const [tower, merger, ...inputs] = await Promise.all([
-      towerProgram(ledger, options).build(device, 'vision tower'),
-      mergerProgram(ledger, options).build(device, 'vision merger'),
-      ...Array.from({ length: slots }, (_, slot) =>
-        inputProgram(ledger, options, slot).build(device, `vision input ${slot}`),
+    const [inputs, parts] = await Promise.all([
+      Promise.all(
+        Array.from({ length: slots }, (_, slot) =>
+          inputProgram(ledger, options, slot).build(device, `vision input ${slot}`),
+        ),
+      ),
+      Promise.all(
+        encoderParts(ledger, options).map(async ({ rows, program }) => ({
+          rows,
+          program: await program.build(device, rows === grid.patches ? 'vision tower' : 'vision merger'),
+        })),
       ),
     ]);
-    return new VisionEncoder(grid, inputs, tower, merger);
+    return new VisionEncoder(inputs, parts);
   }
 
   /** Records the encoding of the temporal patch in `slot`, whose two halves must be written. */
   record(pass: GPUComputePassEncoder, slot: number): void {
     this.#inputs[slot]!.record(pass);
-    this.#tower.record(pass, { tokens: this.#grid.patches });
-    this.#merger.record(pass, { tokens: this.#grid.tokens });
+    for (const { rows, program } of this.#parts) program.record(pass, { tokens: rows });
   }
 }
 
-/** What depends on the grid alone: angles, and where the encoder has windows, its order of patches. */
-function writeTables({ queue }: GPUDevice, ledger: Ledger, { hyper, grid }: VisionEncoderOptions): void {
+/** What depends on the grid alone: positions, angles, and where the encoder has windows, its order of patches. */
+function writeTables(
+  { queue }: GPUDevice,
+  ledger: Ledger,
+  { hyper, grid, positions }: VisionEncoderOptions,
+): void {
+  if (positions) queue.writeBuffer(ledger.get(POSITIONS), 0, positions);
   const places = patchPlaces(grid);
   const headDim = hyper.embed / hyper.heads;
   if (!hyper.windows) {
@@ -156,93 +165,137 @@ function inputProgram(ledger: Ledger, { hyper, grid }: VisionEncoderOptions, slo
   );
 }
 
-function towerProgram(ledger: Ledger, options: VisionEncoderOptions): ProgramBuilder<BlockShape> {
+/** Patch embedding and blocks, over patches; mergers, over visual tokens. */
+function encoderParts(ledger: Ledger, options: VisionEncoderOptions): Part<ProgramBuilder<BlockShape>>[] {
+  const { hyper, grid, weights, tokens, features = [] } = options;
+  const parts: Part<ProgramBuilder<BlockShape>>[] = [];
+  let tower = new ProgramBuilder<BlockShape>();
+  const endTower = () => parts.push({ rows: grid.patches, program: tower });
+  addPatchEmbedding(tower, ledger, options);
+  for (let index = 0; index < hyper.depth; index++) {
+    addBlock(tower, ledger, options, index);
+    const branch = hyper.deepstackBlocks?.indexOf(index) ?? -1;
+    if (branch < 0) continue;
+    endTower();
+    tower = new ProgramBuilder();
+    const merger = mergerProgram(ledger, options, weights.deepstack[branch]!, 'blocks', features[branch]!);
+    parts.push({ rows: grid.tokens, program: merger });
+  }
+  endTower();
+  const merger = mergerProgram(ledger, options, weights.merger, 'patches', tokens);
+  parts.push({ rows: grid.tokens, program: merger });
+  return parts;
+}
+
+type Builder = ProgramBuilder<BlockShape>;
+
+function addPatchEmbedding(builder: Builder, ledger: Ledger, options: VisionEncoderOptions): void {
+  const { hyper, grid, weights, matmul } = options;
+  const stream = ledger.get(STREAM);
+  const step = ledger.get(PATCH_STEP);
+  addMatmul(builder, ledger, weights.patch[0], { step, x: ledger.get(PIXELS[0]), y: stream, matmul });
+  addMatmul(builder, ledger, weights.patch[1], {
+    step,
+    x: ledger.get(PIXELS[1]),
+    y: stream,
+    epilogue: 'accumulate',
+    matmul,
+  });
+  if (!hyper.learnedPositions) return;
+  const groups = Math.ceil((grid.patches * hyper.embed) / 4 / 64);
+  builder.add({ module: 'add' }, { x: ledger.get(POSITIONS), y: stream }, [
+    Math.min(groups, 32768),
+    Math.ceil(groups / 32768),
+  ]);
+}
+
+function addBlock(builder: Builder, ledger: Ledger, options: VisionEncoderOptions, index: number): void {
   const { hyper, grid, weights, matmul } = options;
   const { embed, heads, feedForward, windows } = hyper;
   const { patches } = grid;
-  const builder = new ProgramBuilder<BlockShape>();
+  const block = weights.blocks[index]!;
   const [stream, normed, wide] = [ledger.get(STREAM), ledger.get(NORMED), ledger.get(WIDE)];
+  const step = ledger.get(PATCH_STEP);
   const product = (matrix: Matrix, x: Binding, y: Binding, epilogue?: Epilogue) =>
-    addMatmul(builder, ledger, matrix, { step: ledger.get(PATCH_STEP), x, y, epilogue, matmul });
+    addMatmul(builder, ledger, matrix, { step, x, y, epilogue, matmul });
   const shape = { width: embed, head_dim: embed / heads };
 
-  product(weights.patch[0], ledger.get(PIXELS[0]), stream);
-  product(weights.patch[1], ledger.get(PIXELS[1]), stream, 'accumulate');
-  weights.blocks.forEach((block, index) => {
-    addNorm(builder, ledger, options, block.norm1);
-    product(block.qkv, normed, wide);
-    builder.add({ module: 'vision_rotary', constants: shape }, { qkv: wide, rotary: ledger.get(ROTARY) }, [
-      Math.ceil(embed / 64),
-      patches,
-    ]);
-    const tiled = matmul.kernels === 'tiled';
-    const windowed = windows !== undefined && (index + 1) % windows.wholeEvery !== 0;
+  addNorm(builder, ledger, options, block.norm1);
+  product(block.qkv, normed, wide);
+  builder.add({ module: 'vision_rotary', constants: shape }, { qkv: wide, rotary: ledger.get(ROTARY) }, [
+    Math.ceil(embed / 64),
+    patches,
+  ]);
+  const tiled = matmul.kernels === 'tiled';
+  const windowed = windows !== undefined && (index + 1) % windows.wholeEvery !== 0;
+  builder.add(
+    {
+      module: tiled ? 'vision_attention' : 'vision_attention_direct',
+      conditions: { windows: windowed },
+      constants: shape,
+    },
+    { step, qkv: wide, y: normed, ...(windowed ? { spans: ledger.get(SPANS) } : {}) },
+    tiled ? [Math.ceil(patches / ATTENTION_SIDE), heads] : [Math.ceil(embed / 4 / 64), patches],
+  );
+  product(block.out, normed, stream, 'accumulate');
+  addNorm(builder, ledger, options, block.norm2);
+  if (feedForward === 'swiglu') {
+    product(block.fc1, normed, wide);
     builder.add(
-      {
-        module: tiled ? 'vision_attention' : 'vision_attention_direct',
-        conditions: { windows: windowed },
-        constants: shape,
-      },
-      {
-        step: ledger.get(PATCH_STEP),
-        qkv: wide,
-        y: normed,
-        ...(windowed ? { spans: ledger.get(SPANS) } : {}),
-      },
-      tiled ? [Math.ceil(patches / ATTENTION_SIDE), heads] : [Math.ceil(embed / 4 / 64), patches],
+      { module: 'swiglu', constants: { width: hyper.ffn } },
+      { step, gate_up: wide, y: ledger.get(GATED) },
+      [Math.ceil(hyper.ffn / 4 / 64), patches],
     );
-    product(block.out, normed, stream, 'accumulate');
-    addNorm(builder, ledger, options, block.norm2);
-    if (feedForward === 'swiglu') {
-      product(block.fc1, normed, wide);
-      builder.add(
-        { module: 'swiglu', constants: { width: hyper.ffn } },
-        { step: ledger.get(PATCH_STEP), gate_up: wide, y: ledger.get(GATED) },
-        [Math.ceil(hyper.ffn / 4 / 64), patches],
-      );
-      product(block.fc2, ledger.get(GATED), stream, 'accumulate');
-    } else {
-      product(block.fc1, normed, wide, feedForward);
-      product(block.fc2, wide, stream, 'accumulate');
-    }
-  });
+    product(block.fc2, ledger.get(GATED), stream, 'accumulate');
+  } else {
+    product(block.fc1, normed, wide, feedForward);
+    product(block.fc2, wide, stream, 'accumulate');
+  }
+}
+
+/**
+ * The patches of a merge block, which stand together, are one row of the merger's input. Patches normalised one by
+ * one come back here from the order of windows to their own: merge blocks row-major.
+ * @param normed what the norm is of: patches, or whole merge blocks.
+ */
+function mergerProgram(
+  ledger: Ledger,
+  options: VisionEncoderOptions,
+  { norm, fc1, fc2 }: MergerWeights,
+  normed: 'patches' | 'blocks',
+  y: Binding,
+): ProgramBuilder<BlockShape> {
+  const { hyper, grid, matmul } = options;
+  const builder: Builder = new ProgramBuilder();
+  const step = ledger.get(TOKEN_STEP);
+  const wide = ledger.get(WIDE);
+  if (normed === 'patches') {
+    addNorm(builder, ledger, options, norm, { source: hyper.windows && ledger.get(ROW_OF_PATCH) });
+  } else {
+    addNorm(builder, ledger, options, norm, { joined: grid.mergeSize ** 2 });
+  }
+  addMatmul(builder, ledger, fc1, { step, x: ledger.get(NORMED), y: wide, epilogue: 'gelu', matmul });
+  addMatmul(builder, ledger, fc2, { step, x: wide, y, matmul });
   return builder;
 }
 
 /**
- * The normed rows of a merge block are one row of the merger's input. Here the rows come back from the order of
- * windows to that of patches: merge blocks row-major.
+ * Norm of the stream.
+ * @param joined so many patches at a time.
+ * @param source the row that each row is the norm of, where that is another.
  */
-function mergerProgram(ledger: Ledger, options: VisionEncoderOptions): ProgramBuilder<BlockShape> {
-  const { hyper, weights, tokens, matmul } = options;
-  const builder = new ProgramBuilder<BlockShape>();
-  const step = ledger.get(TOKEN_STEP);
-  const wide = ledger.get(WIDE);
-  addNorm(builder, ledger, options, weights.postNorm, hyper.windows && ledger.get(ROW_OF_PATCH));
-  addMatmul(builder, ledger, weights.merger[0], {
-    step,
-    x: ledger.get(NORMED),
-    y: wide,
-    epilogue: 'gelu',
-    matmul,
-  });
-  addMatmul(builder, ledger, weights.merger[1], { step, x: wide, y: tokens, matmul });
-  return builder;
-}
-
-/** Norm of the stream, of all patches. @param source the row that each row is the norm of, where that is another. */
 function addNorm(
-  builder: ProgramBuilder<BlockShape>,
+  builder: Builder,
   ledger: Ledger,
   { hyper, grid, matmul }: VisionEncoderOptions,
   { gain, bias }: NormWeights,
-  source?: Binding,
+  { joined = 1, source }: { readonly joined?: number; readonly source?: Binding } = {},
 ): void {
   builder.add(
     {
       module: bias ? 'layer_norm' : 'rms_norm',
       conditions: { direct: matmul.kernels === 'direct', ...(source ? { gather: true } : {}) },
-      constants: { width: hyper.embed, epsilon: hyper.epsilon },
+      constants: { width: hyper.embed * joined, epsilon: hyper.epsilon },
     },
     {
       x: ledger.get(STREAM),
@@ -251,6 +304,6 @@ function addNorm(
       ...(bias ? { bias: ledger.get(bias) } : { step: ledger.get(PATCH_STEP) }),
       ...(source ? { source } : {}),
     },
-    [grid.patches],
+    [grid.patches / joined],
   );
 }

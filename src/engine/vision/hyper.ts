@@ -7,7 +7,7 @@ export interface VisionTraits {
   /** RMS norms have no bias. */
   readonly norm: 'layer' | 'rms';
   /** The feed-forward part of a block: its activation, or gated by SiLU. */
-  readonly feedForward: 'quick_gelu' | 'swiglu';
+  readonly feedForward: 'quick_gelu' | 'gelu_tanh' | 'swiglu';
   /** Where most blocks attend within windows only. */
   readonly windows?: {
     /** Side of a window; those at the right and bottom edges may be smaller. */
@@ -15,6 +15,10 @@ export interface VisionTraits {
     /** Blocks N − 1, 2N − 1, … attend to the whole frame. */
     readonly wholeEvery: number;
   };
+  /** Patches know where they are by a learned table, beside the rotary embedding. */
+  readonly learnedPositions?: boolean;
+  /** Blocks whose output goes to the decoder's first layers, through a merger each (DeepStack). */
+  readonly deepstackBlocks?: readonly number[];
 }
 
 /** Sizes and constants of the encoder. */
@@ -56,12 +60,23 @@ export interface VisionBlockWeights {
   readonly fc2: Matrix;
 }
 
+/** Makes one visual token of a merge block. */
+export interface MergerWeights {
+  /** Of each patch; or of a merge block's patches joined, `[mergeSize² * embed]`. */
+  readonly norm: NormWeights;
+  /** `[mergeSize² * embed, mergeSize² * embed]` */
+  readonly fc1: Matrix;
+  /** `[outputWidth, mergeSize² * embed]` */
+  readonly fc2: Matrix;
+}
+
 /** All weights of the encoder. */
 export interface VisionWeights {
   /** `[embed, 3 * patchSize²]` for the earlier and the later frame of a temporal patch. */
   readonly patch: readonly [Matrix, Matrix];
   readonly blocks: readonly VisionBlockWeights[];
-  readonly postNorm: NormWeights;
-  /** `[mergeSize² * embed, mergeSize² * embed]`, then `[outputWidth, mergeSize² * embed]`. */
-  readonly merger: readonly [Matrix, Matrix];
+  /** Normalises each patch. */
+  readonly merger: MergerWeights;
+  /** One for each of `deepstackBlocks`; they normalise merge blocks. */
+  readonly deepstack: readonly MergerWeights[];
 }

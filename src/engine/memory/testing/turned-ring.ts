@@ -3,6 +3,7 @@
 
 import { expect } from 'vitest';
 import type { TarKeys } from '../../contract';
+import type { Rope } from '../../decoder/hyper';
 import { type Position, rotaryTable } from '../../decoder/rotary';
 import { Ledger } from '../../gpu/ledger';
 import { storage } from '../../gpu/memory-plan';
@@ -18,11 +19,12 @@ import { wordsAsRow } from './random-rows';
 import type { TrackedStream } from './tracked-stream';
 import { turnedKey } from './turned-key';
 
-/** Rotary constants of the keys. */
-export const ropeOf = (headDim: number) => ({
-  ropeTheta: 1e4,
-  ropeSections: [8, 4, headDim / 2 - 12] as const,
-});
+/** Rotary constants of the keys: axes in sections, but for heads of 40, where they take turns. */
+export const ropeOf = (headDim: number): Rope =>
+  headDim === 40
+    ? { ropeTheta: 1e4, ropeSections: [8, 6, 6], ropeInterleaved: true }
+    : { ropeTheta: 1e4, ropeSections: [8, 4, headDim / 2 - 12] };
+
 /** Rows that keys and values are taken from, over and over. */
 const ROWS = 4099;
 
@@ -85,7 +87,7 @@ export class TurnedRing {
     const program = await builder.build(gpu.device, 'cache write');
     const write = (tokens: number) =>
       submit(gpu.device, 'cache write', (pass) => program.record(pass, tokens));
-    const ring = await Ring.create(gpu, ledger, shape, visual, ropeOf(headDim).ropeSections[0]);
+    const ring = await Ring.create(gpu, ledger, shape, visual, true);
     const rotation = await KeyRotation.create(gpu, ledger, shape, ropeOf(headDim));
     return new TurnedRing(gpu.device, ledger, ring, rotation, stream, write);
   }
