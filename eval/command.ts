@@ -79,7 +79,7 @@ async function evaluateClips(args: Arguments): Promise<void> {
   });
   try {
     const answers: ScoredAnswer[] = [];
-    for await (const answer of scoreHeldout(session, HELDOUT_FOLDER, clips, tense)) {
+    for await (const answer of scoreHeldout(session, clips, tense)) {
       answers.push(answer);
       if (args.has('wrong') && !answer.right) {
         console.log(

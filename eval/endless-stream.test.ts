@@ -2,16 +2,10 @@
 // rebase of what is in view is as right as ever.
 
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { nodeFileSource } from '../src/engine/gguf/node-file';
-import { openNodeGpu } from '../src/engine/gpu/node-gpu';
-import { createSession } from '../src/engine/session';
 import { HELDOUT_FOLDER } from './command';
 import { readHeldout } from './heldout';
-import { stripFrames } from './strips';
-
-const MODEL = 'public/models/toybox';
+import { openToybox } from './testing/toybox';
 
 /** The fewest positions that frames of this size can do with; a rebase goes down to half of them. */
 const TRAINED_POSITIONS = 72;
@@ -28,21 +22,16 @@ const LEAST_SHARE = 0.85;
 
 it('the bundled model tells what it sees right after each of several rebases', async ({ skip }) => {
   skip(spawnSync('ffmpeg', ['-version']).error !== undefined, 'no ffmpeg to read the clips');
-  const clips = new Map((await readHeldout(HELDOUT_FOLDER)).map((clip) => [clip.clip, clip]));
-  const session = await createSession({
-    gpu: await openNodeGpu(),
-    model: await nodeFileSource(`${MODEL}/model.gguf`),
-    mmproj: await nodeFileSource(`${MODEL}/mmproj.gguf`),
-    frame: { width: 112, height: 112 },
-    maxRgbPixels: 112 * 112,
+  const clips = new Map((await readHeldout(HELDOUT_FOLDER)).map((clip) => [clip.name, clip]));
+  const session = await openToybox({
     trainedPositions: TRAINED_POSITIONS,
     // Eight seconds of sixteen tokens.
     memory: { capacityTokens: 128, policy: 'sliding-window' },
   });
   let time = 0;
   const watch = async (name: string) => {
-    const { clip, frames, questions } = clips.get(`${name}.jpg`)!;
-    for (const frame of await stripFrames(join(HELDOUT_FOLDER, clip), frames)) {
+    const { frames, questions } = clips.get(`${name}.jpg`)!;
+    for await (const frame of frames()) {
       await session.watch(frame, time);
       time += 500;
     }
@@ -53,10 +42,10 @@ it('the bundled model tells what it sees right after each of several rebases', a
   expect(session.memory().rebases).toBe(0);
   const wrong: string[] = [];
   for (const [i, name] of ASKED.entries()) {
-    for (const { question, accepted } of await watch(name)) {
+    for (const { text, accepted, isRight } of await watch(name)) {
       let answer = '';
-      for await (const piece of session.ask(question, { remember: false })) answer += piece;
-      if (!accepted.includes(answer.trim())) wrong.push(`${question} ${answer} [${accepted[0]}]`);
+      for await (const piece of session.ask(text, { remember: false })) answer += piece;
+      if (!isRight(answer)) wrong.push(`${text} ${answer} [${accepted[0]}]`);
     }
     const { rebases, newestPosition } = session.memory();
     expect(rebases, `rebases with ${name}`).toBeGreaterThan(i);

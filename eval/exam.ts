@@ -1,5 +1,5 @@
-// An exam: something to watch, and what is asked after its last frame. Streams and the videos of a data set are
-// read into this form, and sitting one is the same for both.
+// An exam: something to watch, and what is asked after its last frame. Clips, streams and the videos of a
+// data set are read into this form, and sitting one is the same for all.
 
 import type { RgbFrame, Session } from '../src/engine/contract';
 import { InvalidInputError } from '../src/engine/errors';

@@ -2,13 +2,9 @@
 
 import { spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { nodeFileSource } from '../src/engine/gguf/node-file';
-import { openNodeGpu } from '../src/engine/gpu/node-gpu';
-import { createSession } from '../src/engine/session';
 import { HELDOUT_FOLDER } from './command';
 import { readHeldout, type ScoredAnswer, scoreHeldout } from './heldout';
-
-const MODEL = 'public/models/toybox';
+import { openToybox } from './testing/toybox';
 
 /** The short clips among the first: enough questions to tell, few enough for a software adapter. */
 const CLIPS = 30;
@@ -19,16 +15,10 @@ const LEAST_SHARE = 0.85;
 
 it('the bundled model answers questions about the present', async ({ skip }) => {
   skip(spawnSync('ffmpeg', ['-version']).error !== undefined, 'no ffmpeg to read the clips');
-  const session = await createSession({
-    gpu: await openNodeGpu(),
-    model: await nodeFileSource(`${MODEL}/model.gguf`),
-    mmproj: await nodeFileSource(`${MODEL}/mmproj.gguf`),
-    frame: { width: 112, height: 112 },
-    maxRgbPixels: 112 * 112,
-  });
-  const clips = (await readHeldout(HELDOUT_FOLDER)).filter(({ frames }) => frames <= MAX_FRAMES);
+  const session = await openToybox();
+  const clips = (await readHeldout(HELDOUT_FOLDER)).filter(({ frameCount }) => frameCount <= MAX_FRAMES);
   const answers: ScoredAnswer[] = [];
-  for await (const answer of scoreHeldout(session, HELDOUT_FOLDER, clips.slice(0, CLIPS), 'present')) {
+  for await (const answer of scoreHeldout(session, clips.slice(0, CLIPS), 'present')) {
     answers.push(answer);
   }
   session.dispose();

@@ -1,60 +1,62 @@
-// Held-out clips with questions and accepted answers, and how many a session answers right. An answer counts
-// only if the whole sentence is one of the accepted ones.
+// Held-out clips with questions and accepted answers, and how many a session answers right.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Session } from '../src/engine/contract';
+import { type Answer, type Exam, sit, type Tense } from './exam';
 import { stripFrames } from './strips';
+import { type SentenceQuestion, sentenceQuestion, type WrittenQuestion } from './written-question';
 
-/** A clip of `eval/heldout`: a vertical strip of square frames, and what is asked after its last one. */
-export interface HeldoutClip {
+/** A clip of `eval/heldout`. */
+export interface HeldoutClip extends Exam {
+  readonly frameCount: number;
+  readonly questions: readonly SentenceQuestion[];
+}
+
+/** `questions.json`: of each clip a vertical strip of square frames, and what is asked after its last one. */
+type QuestionsFile = readonly {
   readonly clip: string;
   readonly frames: number;
   readonly framesPerSecond: number;
-  readonly questions: readonly HeldoutQuestion[];
-}
-
-export interface HeldoutQuestion {
-  readonly type: string;
-  readonly tense: 'present' | 'past';
-  readonly question: string;
-  readonly accepted: readonly string[];
-}
+  readonly questions: readonly WrittenQuestion[];
+}[];
 
 /** One question with the answer a session gave. */
-export interface ScoredAnswer extends HeldoutQuestion {
+export interface ScoredAnswer extends Answer {
+  readonly tense: Tense;
+  readonly accepted: readonly string[];
   readonly clip: string;
-  readonly answer: string;
-  readonly right: boolean;
 }
 
-/** The clips listed in a folder's questions.json. */
+/** The clips listed in a folder's questions.json. Frames are read from the strips when they are asked for. */
 export async function readHeldout(folder: string): Promise<HeldoutClip[]> {
-  return JSON.parse(await readFile(join(folder, 'questions.json'), 'utf8'));
+  const file = JSON.parse(await readFile(join(folder, 'questions.json'), 'utf8')) as QuestionsFile;
+  return file.map(({ clip, frames, framesPerSecond, questions }) => ({
+    name: clip,
+    group: `${frames / framesPerSecond} s`,
+    framesPerSecond,
+    frameCount: frames,
+    questions: questions.map(sentenceQuestion),
+    async *frames() {
+      yield* await stripFrames(join(folder, clip), frames);
+    },
+  }));
 }
 
 /**
- * Shows a session each clip from an empty memory and asks its questions, each as if it were the only one.
+ * Has a session sit each clip.
  * @param tense asks only about the present, or only about the past.
  */
 export async function* scoreHeldout(
   session: Session,
-  folder: string,
   clips: readonly HeldoutClip[],
-  tense?: HeldoutQuestion['tense'],
+  tense?: Tense,
 ): AsyncGenerator<ScoredAnswer, void> {
   for (const clip of clips) {
-    await session.forget();
-    let time = 0;
-    for (const frame of await stripFrames(join(folder, clip.clip), clip.frames)) {
-      await session.watch(frame, time);
-      time += 1000 / clip.framesPerSecond;
-    }
-    for (const question of clip.questions) {
-      if (tense && question.tense !== tense) continue;
-      let answer = '';
-      for await (const piece of session.ask(question.question, { remember: false })) answer += piece;
-      yield { ...question, clip: clip.clip, answer, right: question.accepted.includes(answer.trim()) };
+    const questions = clip.questions.filter((question) => !tense || question.tense === tense);
+    const { answers } = await sit(session, { ...clip, questions });
+    for (const [i, { tense, accepted }] of questions.entries()) {
+      yield { ...answers[i]!, tense, accepted, clip: clip.name };
     }
   }
 }

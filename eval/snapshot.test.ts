@@ -2,33 +2,22 @@
 // it answers what the first one does.
 
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { nodeFileSource } from '../src/engine/gguf/node-file';
-import { openNodeGpu } from '../src/engine/gpu/node-gpu';
-import { createSession } from '../src/engine/session';
+import type { RgbFrame } from '../src/engine/contract';
 import { HELDOUT_FOLDER } from './command';
 import { readHeldout } from './heldout';
-import { stripFrames } from './strips';
+import { openToybox } from './testing/toybox';
 
-const MODEL = 'public/models/toybox';
 const FRAMES = 12;
 
 it('the bundled model goes on from a saved memory as if nothing had happened', async ({ skip }) => {
   skip(spawnSync('ffmpeg', ['-version']).error !== undefined, 'no ffmpeg to read the clip');
-  const clip = (await readHeldout(HELDOUT_FOLDER)).find(({ frames }) => frames >= FRAMES)!;
-  const frames = await stripFrames(join(HELDOUT_FOLDER, clip.clip), clip.frames);
-  const questions = clip.questions.slice(0, 3).map(({ question }) => question);
-  const open = async () =>
-    createSession({
-      gpu: await openNodeGpu(),
-      model: await nodeFileSource(`${MODEL}/model.gguf`),
-      mmproj: await nodeFileSource(`${MODEL}/mmproj.gguf`),
-      frame: { width: 112, height: 112 },
-      maxRgbPixels: 112 * 112,
-      // Four frames of sixteen tokens: the clip is pruned several times.
-      memory: { capacityTokens: 64 },
-    });
+  const clip = (await readHeldout(HELDOUT_FOLDER)).find(({ frameCount }) => frameCount >= FRAMES)!;
+  const frames: RgbFrame[] = [];
+  for await (const frame of clip.frames()) frames.push(frame);
+  const questions = clip.questions.slice(0, 3).map(({ text }) => text);
+  // Four frames of sixteen tokens: the clip is pruned several times.
+  const open = () => openToybox({ memory: { capacityTokens: 64 } });
   const [first, second] = await Promise.all([open(), open()]);
   const watch = async (session: typeof first, start: number, end: number) => {
     for (let i = start; i < end; i++) await session.watch(frames[i]!, i * 500);

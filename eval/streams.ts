@@ -5,8 +5,9 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RgbFrame } from '../src/engine/contract';
-import type { Exam, Tense } from './exam';
+import type { Exam } from './exam';
 import { stripFrames } from './strips';
+import { sentenceQuestion, type WrittenQuestion } from './written-question';
 
 /** Where the streams of the bundled model lie, seen from the repository. */
 export const STREAMS_FOLDER = 'eval/streams';
@@ -24,16 +25,8 @@ interface StreamsFile {
     readonly name: string;
     readonly seconds: number;
     readonly scenes: readonly number[];
-    readonly questions: readonly StreamQuestion[];
+    readonly questions: readonly WrittenQuestion[];
   }[];
-}
-
-interface StreamQuestion {
-  readonly type: string;
-  readonly tense: Tense;
-  readonly question: string;
-  readonly accepted: readonly string[];
-  readonly ago?: number;
 }
 
 /** A stream, whose length is known before it is watched. */
@@ -54,11 +47,7 @@ export async function readStreams(folder: string): Promise<{ suite: string; exam
     seconds,
     group: `${seconds} s`,
     framesPerSecond,
-    questions: questions.map(({ question, accepted, ...rest }) => ({
-      ...rest,
-      text: question,
-      isRight: (answer: string) => accepted.includes(answer.trim()),
-    })),
+    questions: questions.map(sentenceQuestion),
     async *frames() {
       let left = seconds * framesPerSecond;
       for (const index of scenes) {
