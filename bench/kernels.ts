@@ -6,7 +6,7 @@ import type { DecoderHyper } from '../src/engine/decoder/hyper';
 import type { DecoderOptions } from '../src/engine/decoder/options';
 import { blockProgram, stepProgram } from '../src/engine/decoder/programs';
 import type { DecoderLayerWeights } from '../src/engine/decoder/weights';
-import { type WeightFormat, weightBytes } from '../src/engine/gguf/weight-format';
+import { WEIGHT_FORMATS, type WeightFormat, weightBytes } from '../src/engine/gguf/weight-format';
 import type { Gpu } from '../src/engine/gpu/device';
 import { Ledger } from '../src/engine/gpu/ledger';
 import { addMatmul, addMatvec, type BlockShape } from '../src/engine/gpu/linear';
@@ -34,8 +34,6 @@ export interface SkippedKernel {
   readonly predictedMs: number;
 }
 
-const FORMATS: readonly WeightFormat[] = ['q4_0', 'q8_0', 'f16', 'f32'];
-
 /** Longer dispatches make the watchdogs of drivers and browsers nervous. */
 const LONGEST_MS = 2000;
 
@@ -46,10 +44,10 @@ const HEAD_DIM = 128;
 
 export async function measureKernels(gpu: Gpu): Promise<(KernelRate | SkippedKernel)[]> {
   const rates: (KernelRate | SkippedKernel)[] = [];
-  for (const format of FORMATS) rates.push(await measureProduct(gpu, format, 1, 1536, 1536));
-  for (const format of FORMATS) rates.push(await measureProduct(gpu, format, 64, 768, 768));
+  for (const format of WEIGHT_FORMATS) rates.push(await measureProduct(gpu, format, 1, 1536, 1536));
+  for (const format of WEIGHT_FORMATS) rates.push(await measureProduct(gpu, format, 64, 768, 768));
   if (gpu.features.f16 && gpu.kernels === 'tiled') {
-    for (const format of FORMATS) rates.push(await measureProduct(gpu, format, 64, 768, 768, true));
+    for (const format of WEIGHT_FORMATS) rates.push(await measureProduct(gpu, format, 64, 768, 768, true));
   }
   for (const tokens of [1, 64]) {
     let reached: number | undefined;
@@ -77,7 +75,7 @@ async function measureProduct(
   cols: number,
   f16 = false,
 ): Promise<KernelRate> {
-  const { device, features, kernels } = gpu;
+  const { device, kernels } = gpu;
   const weights = weightBytes(format, rows, cols);
   const ledger = await Ledger.create(device, [
     planStep('step'),
@@ -96,7 +94,7 @@ async function measureProduct(
     const builder = new ProgramBuilder<BlockShape>();
     const [step, x, y] = [ledger.get('step'), ledger.get('x'), ledger.get('y')];
     const vector = tokens === 1 && kernels === 'tiled';
-    if (vector) addMatvec(builder, ledger, matrix, { x, y, subgroups: features.subgroups });
+    if (vector) addMatvec(builder, ledger, matrix, { x, y });
     else addMatmul(builder, ledger, matrix, { step, x, y, matmul: { kernels, f16 } });
     return await rate(
       gpu,
@@ -223,7 +221,7 @@ function arbitraryWords(format: WeightFormat, words: number): Uint32Array<ArrayB
   const data = new Uint32Array(words);
   for (let i = 0; i < words; i++) {
     const bits = Math.imul(i + 1, 0x9e3779b1) >>> 0;
-    // f32: ±1.m; halves: ±m · 2^-7. Quants may be anything, and their scales are halves at the buffer's end.
+    // f32: ±1.m; halves: ±m · 2^-7. Quants may be anything, and scales are halves or small numbers.
     data[i] = format === 'f32' ? (bits & 0x807fffff) | 0x3f800000 : (bits & 0x83ff83ff) | 0x20002000;
   }
   return data;

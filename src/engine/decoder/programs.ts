@@ -63,7 +63,6 @@ export function blockProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions):
 /** One token through every layer: matrix–vector products with the norms inside, attention split over the slots. */
 export function stepProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions): Builder {
   const { hyper, weights, ring } = options;
-  const { subgroups } = gpu.features;
   const buffer = (name: string) => ledger.get(`decoder.${name}`);
   const hidden = buffer('hidden');
   const splits = attentionSplits(ring.capacity);
@@ -75,7 +74,6 @@ export function stepProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions): 
       x: hidden,
       y: buffer('qkv'),
       norm: norm(layer.attentionNorm),
-      subgroups,
     });
     addHeadNorms(builder, gpu, ledger, options, index);
     addCacheWrite(builder, ledger, options, index);
@@ -96,16 +94,14 @@ export function stepProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions): 
       x: buffer('attended'),
       y: hidden,
       accumulate: true,
-      subgroups,
     });
     addMatvec(builder, ledger, layer.gateUp, {
       x: hidden,
       y: buffer('gate_up'),
       norm: norm(layer.ffnNorm),
-      subgroups,
     });
     addSwiglu(builder, ledger, hyper.ffnWidth);
-    addMatvec(builder, ledger, layer.down, { x: buffer('ffn'), y: hidden, accumulate: true, subgroups });
+    addMatvec(builder, ledger, layer.down, { x: buffer('ffn'), y: hidden, accumulate: true });
   });
   return builder;
 }
@@ -113,7 +109,6 @@ export function stepProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions): 
 /** The last token of the block through norm and head to logits, and the choice of the next token. */
 export function headProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions): ProgramBuilder<BlockShape> {
   const { hyper, weights, matmul } = options;
-  const { subgroups } = gpu.features;
   const buffer = (name: string) => ledger.get(`decoder.${name}`);
   const step = buffer('step');
   const builder = new ProgramBuilder<BlockShape>();
@@ -129,7 +124,7 @@ export function headProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions): 
   const [x, y] = [buffer('last'), buffer('logits')];
   if (gpu.kernels === 'direct')
     addMatmul(builder, ledger, weights.head, { step: buffer('one'), x, y, matmul });
-  else addMatvec(builder, ledger, weights.head, { x, y, subgroups });
+  else addMatvec(builder, ledger, weights.head, { x, y });
   builder.add(
     { module: 'sample', constants: { vocab: hyper.vocab } },
     { step, logits: buffer('logits'), ids: buffer('ids') },

@@ -96,13 +96,25 @@ describe('a sound file', () => {
     expect(() => file.weight('output.weight')).toThrow('model.gguf has no tensor "output.weight"');
   });
 
-  it('opens with types that are not run, and says what to download when they are asked for', async () => {
-    const file = await open(
-      ggufBytes({}, [{ name: 'k', shape: [1, 256], type: 'Q4_K', data: new Uint8Array(144) }]),
-    );
-    expect(file.tensors.get('k')).toMatchObject({ type: 'Q4_K', byteLength: 144 });
-    expect(() => file.weight('k')).toThrow(/model\.gguf: tensor "k" is of type Q4_K.*Q4_0 or Q8_0/);
-  });
+  it.each([
+    ['IQ4_XS', 136],
+    ['TQ2_0', 66],
+    ['Q2_K', 84],
+    ['Q3_K', 110],
+    ['Q8_K', 292],
+  ] as const)(
+    'opens with a %s tensor, and says what to download when it is asked for',
+    async (type, bytes) => {
+      const file = await open(
+        ggufBytes({}, [{ name: 'k', shape: [1, 256], type, data: new Uint8Array(bytes) }]),
+      );
+      expect(file.tensors.get('k')).toMatchObject({ type, byteLength: bytes });
+      const asked = () => file.weight('k');
+      expect(asked).toThrow(ModelFormatError);
+      expect(asked).toThrow(`model.gguf: tensor "k" is of type ${type}, which this engine does not run`);
+      expect(asked).toThrow(/it runs F32, .*Q4_K, Q5_K, Q6_K\. Download the Q4_K_M, .*same model/);
+    },
+  );
 
   it('may have a header of several pieces', async () => {
     const words = Array.from({ length: 200_000 }, (_, i) => `token number ${i}`);
@@ -145,7 +157,7 @@ describe('a file that is not sound', () => {
     [
       'with an unknown tensor type',
       changed((view) => view.setUint32(tensorEntry + 20, 99, true)),
-      /tensor "q\.weight" is of unknown type 99.*Q4_0 or Q8_0/,
+      /tensor "q\.weight" is of unknown type 99.*Q4_K_M, Q4_0 or Q8_0/,
     ],
     [
       'with part of a block',

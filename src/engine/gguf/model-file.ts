@@ -5,7 +5,11 @@ import type { ByteSource } from './byte-source';
 import { cutShort, damaged, readHeader, type TensorEntry } from './header';
 import { Metadata } from './metadata';
 import { type TensorType, tensorType } from './tensor-types';
-import { dequantise, type WeightFormat, weightFormat } from './weight-format';
+import { dequantise, tensorTypeOf, WEIGHT_FORMATS, type WeightFormat, weightFormat } from './weight-format';
+
+/** The way out where a file holds what the engine does not run. */
+const OTHER_FILE =
+  'Download the Q4_K_M, Q4_0 or Q8_0 file of the same model (of an mmproj file, the F16 one).';
 
 /** Where a tensor lies and what it is. */
 export interface TensorInfo {
@@ -58,7 +62,7 @@ export class ModelFile {
     const format = weightFormat(info.type);
     if (format) return { ...info, format };
     throw new ModelFormatError(
-      `${this.source.name}: tensor "${name}" is of type ${info.type}, which this engine does not run. Download the Q4_0 or Q8_0 file of the same model.`,
+      `${this.source.name}: tensor "${name}" is of type ${info.type}, which this engine does not run; it runs ${WEIGHT_FORMATS.map(tensorTypeOf).join(', ')}. ${OTHER_FILE}`,
     );
   }
 
@@ -116,7 +120,7 @@ function tensorInfo(
   const type = tensorType(entry.type);
   if (!type) {
     throw new ModelFormatError(
-      `${source.name}: tensor "${name}" is of unknown type ${entry.type}. Download the Q4_0 or Q8_0 file of the same model.`,
+      `${source.name}: tensor "${name}" is of unknown type ${entry.type}. ${OTHER_FILE}`,
     );
   }
   const shape = [...entry.dimensions].reverse();

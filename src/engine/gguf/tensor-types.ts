@@ -39,16 +39,23 @@ const TYPES = {
 
 export type TensorType = keyof typeof TYPES;
 
-const BY_ID = new Map(
-  Object.entries(TYPES).map(([name, [id, blockElements, blockBytes]]) => [
-    id as number,
-    { name: name as TensorType, blockElements, blockBytes },
-  ]),
-);
+/** A type's name, and how many elements and bytes a block of it has. */
+export interface TensorBlock {
+  readonly name: TensorType;
+  readonly blockElements: number;
+  readonly blockBytes: number;
+}
 
-/** Name and block of a type by its number in the file, or undefined for a number that is not known here. */
-export function tensorType(
-  id: number,
-): { readonly name: TensorType; readonly blockElements: number; readonly blockBytes: number } | undefined {
+const NAMES = Object.keys(TYPES) as TensorType[];
+const BY_ID = new Map(NAMES.map((name) => [TYPES[name][0] as number, blockOf(name)]));
+
+/** The type of this number in the file, or undefined for one that is not known here. */
+export function tensorType(id: number): TensorBlock | undefined {
   return BY_ID.get(id);
+}
+
+/** What a block of the type holds. */
+export function blockOf(name: TensorType): TensorBlock {
+  const [, blockElements, blockBytes] = TYPES[name];
+  return { name, blockElements, blockBytes };
 }

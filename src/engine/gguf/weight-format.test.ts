@@ -1,145 +1,115 @@
-// The kernels' layout of weights: bit for bit on blocks made by hand, and read back against `dequantise`.
-import { readFileSync } from 'node:fs';
+// The kernels' layout of weights, byte for byte on blocks made by hand, and the values of golden blocks. That
+// kernels read the layout right is shown in `gpu/linear.test.ts`.
 import { describe, expect, it } from 'vitest';
+import { bf16ToF32 } from './formats/floats';
+import { f16ToF32 } from './formats/format';
+import { blockOf } from './tensor-types';
+import { goldenBlocks } from './testing/golden-blocks';
 import {
-  bf16ToF32,
   dequantise,
-  f16ToF32,
   repack,
-  repackRows,
-  scaleOffsetWords,
+  tensorTypeOf,
+  WEIGHT_FORMATS,
   type WeightFormat,
   weightBytes,
   weightFormat,
 } from './weight-format';
 
-const FORMATS: readonly WeightFormat[] = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0'];
-const RAW_BYTES: Record<WeightFormat, number> = { f32: 4, f16: 2, bf16: 2, q8_0: 34 / 32, q4_0: 18 / 32 };
-
-/** Bytes of a random matrix, with finite scales and elements. */
-function randomRaw(format: WeightFormat, rows: number, cols: number): Uint8Array<ArrayBuffer> {
-  let state = rows * 7919 + cols;
-  const random = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 24;
-  };
-  const raw = Uint8Array.from({ length: rows * cols * RAW_BYTES[format] }, random);
-  const view = new DataView(raw.buffer);
-  const step = { f32: 4, f16: 2, bf16: 2, q8_0: 34, q4_0: 18 }[format];
-  for (let at = 0; at < raw.length; at += step) {
-    if (format === 'f32') view.setFloat32(at, random() / 16 - 8, true);
-    else view.setUint16(at, view.getUint16(at, true) & 0xbbff, true);
-  }
-  return raw;
-}
-
-/** Element [row, col] read from the kernels' layout, exactly as a kernel reads it. */
-function elementOf(
-  words: Uint32Array,
-  format: WeightFormat,
-  rows: number,
-  cols: number,
-  row: number,
-  col: number,
-): number {
-  const at = row * cols + col;
-  if (format === 'f32') return new Float32Array(words.buffer, words.byteOffset)[at]!;
-  if (format === 'f16' || format === 'bf16') {
-    const bits = (words[at >> 1]! >>> ((at & 1) * 16)) & 0xffff;
-    return format === 'f16' ? f16ToF32(bits) : bf16ToF32(bits);
-  }
-  const block = at >> 5;
-  const scaleWord = words[scaleOffsetWords(format, rows, cols) + (block >> 1)]!;
-  const scale = f16ToF32((scaleWord >>> ((block & 1) * 16)) & 0xffff);
-  if (format === 'q8_0') return (((words[at >> 2]! >>> ((at & 3) * 8)) << 24) >> 24) * scale;
-  return (((words[at >> 3]! >>> ((at & 7) * 4)) & 15) - 8) * scale;
-}
-
-const SHAPES = [
-  [1, 32],
-  [3, 32],
-  [5, 96],
-  [4, 64],
-] as const;
-const cases = FORMATS.flatMap((format) => SHAPES.map(([rows, cols]) => ({ format, rows, cols })));
-
-describe.each(cases)('$format [$rows, $cols]', ({ format, rows, cols }) => {
-  const raw = randomRaw(format, rows, cols);
-  const words = repack(format, raw, rows, cols);
-
-  it('holds every value where a kernel looks for it', () => {
-    const values = Float32Array.from({ length: rows * cols }, (_, i) =>
-      elementOf(words, format, rows, cols, Math.floor(i / cols), i % cols),
-    );
-    expect(values).toEqual(dequantise(format, raw, rows, cols));
-    expect(values.every(Number.isFinite)).toBe(true);
-    expect(words.byteLength).toBe(weightBytes(format, rows, cols));
-  });
-
-  it('is the same from bytes at an odd address', () => {
-    const shifted = new Uint8Array(raw.length + 1);
-    shifted.set(raw, 1);
-    expect(repack(format, shifted.subarray(1), rows, cols)).toEqual(words);
-  });
-
-  it('is the same in pieces of rows', () => {
-    const target = new Uint32Array(words.length);
-    const rowBytes = raw.length / rows;
-    for (let first = 0; first < rows; first += 2) {
-      const count = Math.min(2, rows - first);
-      const piece = raw.subarray(first * rowBytes, (first + count) * rowBytes);
-      repackRows(target, rows, first, format, piece, count, cols);
-    }
-    expect(target).toEqual(words);
-  });
-});
-
-describe.each(['F16', 'BF16', 'Q8_0', 'Q4_0'] as const)('golden blocks of %s', (type) => {
-  const blocks = new URL('../../../reference/fixtures/blocks/', import.meta.url);
-  const format = weightFormat(type)!;
-  const raw = new Uint8Array(readFileSync(new URL(`${type}.bin`, blocks)));
-  const count = raw.length / RAW_BYTES[format];
-  // The values are the end of the .npy file, after its header.
-  const golden = new Float32Array(
-    new Uint8Array(readFileSync(new URL(`${type}.values.npy`, blocks))).slice(-4 * count).buffer,
-  );
+describe.each(WEIGHT_FORMATS)('golden blocks of %s', (format) => {
+  const { raw, values } = goldenBlocks(format, true);
+  const { blockElements, blockBytes } = blockOf(tensorTypeOf(format));
 
   it('have the values of the reference', () => {
-    expect(dequantise(format, raw, 1, count)).toEqual(golden);
+    expect(dequantise(format, raw, 1, values.length)).toEqual(values);
   });
 
-  it('have them in the layout of the kernels', () => {
-    const cols = count - (count % 4);
-    const words = repack(format, raw.subarray(0, cols * RAW_BYTES[format]), 1, cols);
-    const values = Float32Array.from({ length: cols }, (_, col) => elementOf(words, format, 1, cols, 0, col));
-    expect(values).toEqual(golden.subarray(0, cols));
+  it('take about as many bytes on the GPU', () => {
+    const published = 5 * 256;
+    const bytes = weightBytes(format, 7, published);
+    const inFile = (7 * published * blockBytes) / blockElements;
+    expect(bytes).toBeGreaterThanOrEqual(inFile);
+    expect(bytes / inFile).toBeLessThan(1.03);
+  });
+
+  // Several rows, of a length that leaves sections to be filled up.
+  const rows = 3;
+  const cols = blockElements === 1 ? 20 : 5 * blockElements;
+  const matrix = raw.subarray(0, (rows * cols * blockBytes) / blockElements);
+  const words = repack(format, matrix, rows, cols);
+
+  it('are laid out the same from bytes at an odd address', () => {
+    const shifted = new Uint8Array(matrix.length + 1);
+    shifted.set(matrix, 1);
+    expect(repack(format, shifted.subarray(1), rows, cols)).toEqual(words);
+    expect(dequantise(format, shifted.subarray(1), rows, cols)).toEqual(values.slice(0, rows * cols));
+  });
+
+  it('are laid out the same row by row', () => {
+    expect(words.byteLength).toBe(weightBytes(format, rows, cols));
+    const rowBytes = matrix.length / rows;
+    const single = Array.from({ length: rows }, (_, row) =>
+      repack(format, matrix.subarray(row * rowBytes, (row + 1) * rowBytes), 1, cols),
+    );
+    expect(single.flatMap((row) => [...row])).toEqual([...words]);
   });
 });
 
-it('lays a q8_0 block out in order, its scale behind the quants', () => {
-  const raw = new Uint8Array(34);
-  raw.set([0x00, 0x3c]); // 1.0
-  for (let i = 0; i < 32; i++) raw[2 + i] = i - 16;
-  const words = repack('q8_0', raw, 1, 32);
-  expect(words[0]).toBe(0xf3f2f1f0);
-  expect(words[7]).toBe(0x0f0e0d0c);
-  expect(words[8]).toBe(0x00003c00);
-  expect(words).toHaveLength(9);
-});
+/** Bytes of what a repacked row holds. */
+function laidOut(format: WeightFormat, raw: Uint8Array<ArrayBuffer>, cols: number): Uint8Array {
+  return new Uint8Array(repack(format, raw, 1, cols).buffer);
+}
 
-it("lays a q4_0 block out in order, from llama.cpp's split nibbles", () => {
-  const raw = new Uint8Array(36);
-  raw.set([0x00, 0x40]); // 2.0
-  for (let j = 0; j < 16; j++) raw[2 + j] = j | ((15 - j) << 4); // elements 0..15 rise, 16..31 fall
-  raw.set([0x00, 0xbc], 18); // -1.0
-  raw.fill(0x88, 20);
-  const words = repack('q4_0', raw, 1, 64);
-  expect([...words.subarray(0, 4)]).toEqual([0x76543210, 0xfedcba98, 0x89abcdef, 0x01234567]);
-  expect(words[4]).toBe(0x88888888);
-  expect(words[8]).toBe(0xbc004000);
-  const values = dequantise('q4_0', raw, 1, 64);
-  expect([values[0], values[15], values[16], values[31]]).toEqual([-16, 14, 14, -16]);
-  expect(values.subarray(32).every((value) => value === 0)).toBe(true);
+const counting = (count: number, first: number) => Uint8Array.from({ length: count }, (_, i) => first + i);
+
+describe('a row', () => {
+  it('of floats shares memory with the file', () => {
+    const raw = new Uint8Array(48);
+    expect(repack('bf16', raw, 2, 12).buffer).toBe(raw.buffer);
+    expect(weightBytes('f16', 3, 20)).toBe(3 * 40);
+  });
+
+  it('of q8_0 has its bytes unsigned, then all scales', () => {
+    const raw = new Uint8Array(68);
+    raw.set([0x00, 0x3c, ...counting(32, -16)]);
+    raw.set([0x00, 0xbc, ...counting(32, 96)], 34);
+    const bytes = laidOut('q8_0', raw, 64);
+    expect(bytes.subarray(0, 64)).toEqual(Uint8Array.from([...counting(32, 112), ...counting(32, 224)]));
+    expect([...bytes.subarray(64)]).toEqual([0x00, 0x3c, 0x00, 0xbc, ...Array(12).fill(0)]);
+  });
+
+  it('of q4_1 has its nibbles as they stand in the file, then scales and minima', () => {
+    const raw = new Uint8Array(40);
+    raw.set([1, 2, 3, 4, ...counting(16, 10)]);
+    raw.set([5, 6, 7, 8, ...counting(16, 40)], 20);
+    const expected = [...counting(16, 10), ...counting(16, 40), ...counting(8, 1), ...Array(8).fill(0)];
+    expect([...laidOut('q4_1', raw, 64)]).toEqual(expected);
+  });
+
+  it.each([
+    [0, 0],
+    [1, 8],
+    [3, 24],
+    [4, 1],
+    [15, 27],
+    [16, 4],
+    [31, 31],
+  ])('of q5_0 has the fifth bit of element %i at bit %i', (element, bit) => {
+    const raw = new Uint8Array(22);
+    new DataView(raw.buffer).setUint32(2, 2 ** element, true);
+    expect(repack('q5_0', raw, 1, 32)[4]).toBe(2 ** bit);
+  });
+
+  it('of q4_k has the six bits of each run where one shift finds them', () => {
+    // Scales 1, 2, 3, 4, 53, 54, 55, 56 and minima 9, 10, 11, 12, 37, 38, 39, 40, as ggml packs them.
+    const raw = new Uint8Array(144);
+    const low = [1, 2, 3, 4].map((scale) => scale | (3 << 6));
+    const minima = [9, 10, 11, 12].map((minimum) => minimum | (2 << 6));
+    const rest = [5, 6, 7, 8].map((bits) => bits | (bits << 4));
+    raw.set([0xaa, 0xbb, 0xcc, 0xdd, ...low, ...minima, ...rest]);
+    expect([...repack('q4_k', raw, 1, 256).subarray(32)]).toEqual([
+      0xddccbbaa, 0x87654321, 0x8765cba9, 0xbbbb0000,
+    ]);
+  });
 });
 
 it('reads half-precision numbers of every kind', () => {
@@ -164,16 +134,17 @@ it('reads half-precision numbers of every kind', () => {
   expect([0x3f80, 0xc000, 0x7f80, 0x0001].map(bf16ToF32)).toEqual([1, -2, Infinity, 2 ** -133]);
 });
 
-it('shares memory with raw floats, and pads the scales of an odd number of blocks', () => {
-  const raw = new Uint8Array(16);
-  expect(repack('f32', raw, 1, 4).buffer).toBe(raw.buffer);
-  expect(weightBytes('q8_0', 3, 32)).toBe(3 * 32 + 8);
-  expect(weightBytes('q4_0', 1, 32)).toBe(16 + 4);
-});
-
 it('names the tensor whose shape does not fit', () => {
   expect(() => weightBytes('f16', 2, 6, 'patch')).toThrow('"patch" has rows of 6 elements, but a f16 matrix');
+  expect(() => weightBytes('q6_k', 2, 288, 'v')).toThrow('"v" has rows of 288 elements, but a q6_k matrix');
   expect(() => repack('q8_0', new Uint8Array(34), 1, 36, 'k')).toThrow('"k" has rows of 36');
   expect(() => repack('q8_0', new Uint8Array(33), 1, 32, 'k')).toThrow('"k" has 33 bytes');
   expect(() => dequantise('f32', new Uint8Array(15), 1, 4, 'b')).toThrow('"b" has 15 bytes');
+});
+
+it('has formats for the types it runs, and none for others', () => {
+  expect(WEIGHT_FORMATS.map((format) => weightFormat(tensorTypeOf(format)))).toEqual(WEIGHT_FORMATS);
+  expect((['Q2_K', 'Q3_K', 'Q8_K', 'Q8_1', 'IQ4_XS', 'TQ1_0', 'I32'] as const).map(weightFormat)).toEqual(
+    Array(7).fill(undefined),
+  );
 });

@@ -2,7 +2,16 @@
 // multiple of a tile; the half-precision and subgroup versions against the same.
 
 import { describe, expect, it } from 'vitest';
-import { dequantise, repack, type WeightFormat, weightBytes } from '../gguf/weight-format';
+import { blockOf } from '../gguf/tensor-types';
+import { goldenBlocks } from '../gguf/testing/golden-blocks';
+import {
+  dequantise,
+  repack,
+  tensorTypeOf,
+  WEIGHT_FORMATS,
+  type WeightFormat,
+  weightBytes,
+} from '../gguf/weight-format';
 import { TOLERANCE } from '../testing/tolerance';
 import type { Gpu } from './device';
 import type { Ledger } from './ledger';
@@ -20,9 +29,12 @@ import {
 import { randomWeights } from './testing/random-weights';
 import { type Matrix, partShape } from './weights';
 
-const FORMATS: readonly WeightFormat[] = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0'];
+/** So many columns, in the least multiple a format allows, of 32 at least. */
+function columns(format: WeightFormat, multiples: number): number {
+  return multiples * Math.max(32, blockOf(tensorTypeOf(format)).blockElements);
+}
 
-/** A matrix in one part, or in two split at an even row, with its values in double precision's reach. */
+/** A matrix in one part, or in several split after each `split` rows, with its values in double precision's reach. */
 function testMatrix(device: GPUDevice, format: WeightFormat, rows: number, cols: number, split = rows) {
   const buffers = new Map<string, GPUBuffer>();
   const values = new Float32Array(rows * cols);
@@ -88,11 +100,11 @@ async function matmul(
 }
 
 describe('matmul', () => {
-  for (const format of FORMATS) {
+  for (const format of WEIGHT_FORMATS) {
     for (const shape of [
-      [1, 5, 32],
-      [33, 70, 96],
-      [16, 31, 160],
+      [1, 5, columns(format, 1)],
+      [33, 70, columns(format, 3)],
+      [16, 31, columns(format, 5)],
     ] as const) {
       it(`${format} ${shape.join('×')}`, async () => {
         const { got, want } = await matmul(format, shape);
@@ -103,13 +115,17 @@ describe('matmul', () => {
     }
   }
 
-  it('columns that fill no chunk', async () => {
-    const { got, want } = await matmul('f32', [7, 9, 20]);
-    expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
-  });
+  for (const format of ['f32', 'f16', 'bf16'] as const) {
+    it(`${format}, columns that fill no chunk`, async () => {
+      const { got, want } = await matmul(format, [7, 9, 20]);
+      expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
+      const plain = await matmul(format, [7, 9, 20], { kernels: 'direct' });
+      expect(maxDifference(plain.got, want)).toBeLessThan(TOLERANCE.kernelF32);
+    });
+  }
 
   it('a matrix in several parts', async () => {
-    const { got, want } = await matmul('q8_0', [5, 70, 64], { split: 26 });
+    const { got, want } = await matmul('q8_0', [5, 70, 64], { split: 25 });
     expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
   });
 
@@ -138,12 +154,13 @@ describe('matmul', () => {
     ).toBeLessThan(TOLERANCE.kernelF32);
   });
 
-  for (const format of FORMATS) {
+  for (const format of WEIGHT_FORMATS) {
     it(`half-precision tiles, ${format}`, async ({ skip }) => {
       const { features } = await testGpu();
       skip(!features.f16, 'skipped: no shader-f16');
-      const plain = await matmul(format, [33, 70, 96], { kernels: 'direct' });
-      const { got } = await matmul(format, [33, 70, 96], { f16: true });
+      const shape = [33, 70, columns(format, 3)] as const;
+      const plain = await matmul(format, shape, { kernels: 'direct' });
+      const { got } = await matmul(format, shape, { f16: true });
       expect(maxDifference(got, plain.got)).toBeLessThan(TOLERANCE.kernelF16);
     });
   }
@@ -152,7 +169,7 @@ describe('matmul', () => {
 async function matvec(
   format: WeightFormat,
   [rows, cols]: readonly [number, number],
-  { subgroups = false, norm = false, split }: { subgroups?: boolean; norm?: boolean; split?: number },
+  { norm = false, split }: { norm?: boolean; split?: number } = {},
 ) {
   const { device } = await testGpu();
   const { matrix, values, bias, ledger } = testMatrix(device, format, rows, cols, split);
@@ -163,7 +180,6 @@ async function matvec(
   addMatvec(builder, ledger, matrix, {
     x: upload(device, x),
     y,
-    subgroups,
     norm: norm ? { gain: upload(device, gain), epsilon: 1e-6 } : undefined,
   });
   const program = await builder.build(device, 'test');
@@ -174,57 +190,79 @@ async function matvec(
 }
 
 describe('matvec', () => {
-  for (const format of FORMATS) {
+  for (const format of WEIGHT_FORMATS) {
     for (const shape of [
-      [5, 32],
-      [71, 96],
-      [130, 288],
+      [5, columns(format, 1)],
+      [71, columns(format, 3)],
+      [130, columns(format, 5)],
     ] as const) {
       it(`${format} ${shape.join('×')}`, async () => {
-        const { got, want } = await matvec(format, shape, {});
+        const { got, want } = await matvec(format, shape);
         expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
       });
     }
-    it(`${format} with subgroups, norm and parts`, async ({ skip }) => {
-      const { features } = await testGpu();
-      skip(!features.subgroups, 'skipped: no subgroups');
-      const { got, want } = await matvec(format, [71, 96], { subgroups: true, norm: true, split: 30 });
+    it(`${format} with norm and parts`, async () => {
+      const { got, want } = await matvec(format, [71, columns(format, 3)], { norm: true, split: 25 });
       expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
     });
   }
 
-  it('normalises on the way in', async () => {
-    const { got, want } = await matvec('f32', [13, 100], { norm: true });
-    expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
-  });
+  // Workgroups hold 1,024 columns of x at a time.
+  for (const [format, cols] of [
+    ['f32', 1132],
+    ['f16', 1132],
+    ['bf16', 100],
+    ['q8_0', 1120],
+    ['q4_0', 2080],
+  ] as const) {
+    it(`${format} normalises ${cols} columns on the way in`, async () => {
+      const { got, want } = await matvec(format, [13, cols], { norm: true });
+      expect(maxDifference(got, want)).toBeLessThan(TOLERANCE.kernelF32);
+    });
+  }
 });
 
 describe('embed_rows', () => {
-  for (const format of FORMATS) {
-    it(format, async () => {
-      const { device } = await testGpu();
-      const [vocab, cols] = [37, 96];
-      const raw = randomWeights(format, vocab * cols, 1);
-      const values = dequantise(format, raw, vocab, cols);
-      const ids = Uint32Array.of(36, 0, 5, 5, 17);
-      const y = emptyBuffer(device, ids.length * cols);
-      await runKernel(
-        device,
-        {
-          module: 'embed_rows',
-          conditions: { [`w_${format}`]: true },
-        },
-        {
-          step: upload(device, Uint32Array.of(ids.length, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
-          weights: upload(device, repack(format, raw, vocab, cols)),
-          shape: upload(device, Uint32Array.of(vocab, cols, 0, vocab)),
-          ids: upload(device, ids),
-          y,
-        },
-        [ids.length],
-      );
-      const want = [...ids].flatMap((id) => [...values.subarray(id * cols, (id + 1) * cols)]);
-      expect(maxDifference(await downloadFloats(device, y), want)).toBeLessThan(1e-7);
+  /** The rows `ids` of a [rows, cols] matrix, from the GPU. */
+  async function embed(
+    format: WeightFormat,
+    raw: Uint8Array<ArrayBuffer>,
+    [rows, cols]: readonly [number, number],
+    ids: readonly number[],
+  ) {
+    const { device } = await testGpu();
+    const y = emptyBuffer(device, ids.length * cols);
+    await runKernel(
+      device,
+      {
+        module: 'embed_rows',
+        conditions: { [`w_${format}`]: true },
+      },
+      {
+        step: upload(device, Uint32Array.of(ids.length, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
+        weights: upload(device, repack(format, raw, rows, cols)),
+        shape: upload(device, Uint32Array.of(rows, cols, 0, rows)),
+        ids: upload(device, Uint32Array.from(ids)),
+        y,
+      },
+      [ids.length],
+    );
+    return downloadFloats(device, y);
+  }
+
+  for (const format of WEIGHT_FORMATS) {
+    it(`${format} gives the golden blocks, exactly`, async () => {
+      const { raw, values } = goldenBlocks(format, false);
+      expect(maxDifference(await embed(format, raw, [4, values.length / 4], [0, 1, 2, 3]), values)).toBe(0);
+    });
+
+    it(`${format} takes the rows asked for`, async () => {
+      const [rows, cols] = [37, columns(format, 3)];
+      const raw = randomWeights(format, rows * cols, 1);
+      const values = dequantise(format, raw, rows, cols);
+      const ids = [36, 0, 5, 5, 17];
+      const want = ids.flatMap((id) => [...values.subarray(id * cols, (id + 1) * cols)]);
+      expect(maxDifference(await embed(format, raw, [rows, cols], ids), want)).toBe(0);
     });
   }
 });

@@ -73,15 +73,17 @@ export interface VectorProduct {
   readonly accumulate?: boolean;
   /** RMS-normalises x on the way in. */
   readonly norm?: { readonly gain: Binding; readonly epsilon: number };
-  readonly subgroups: boolean;
 }
+
+/** Outputs of one workgroup of matvec. */
+const VECTOR_ROWS = 16;
 
 /** Appends y = norm(x) · Wᵀ + bias for a single token. */
 export function addMatvec<S>(
   builder: ProgramBuilder<S>,
   ledger: Ledger,
   matrix: Matrix,
-  { x, y, accumulate = false, norm, subgroups }: VectorProduct,
+  { x, y, accumulate = false, norm }: VectorProduct,
 ): void {
   for (const part of matrix.parts) {
     const spec: KernelSpec = {
@@ -91,14 +93,11 @@ export function addMatvec<S>(
         bias: matrix.bias !== undefined,
         accumulate,
         norm: norm !== undefined,
-        subgroups,
       },
       constants: norm ? { epsilon: norm.epsilon } : {},
     };
-    const groups = Math.ceil(part.rows / 4);
     builder.add(spec, { x, y, ...(norm ? { gain: norm.gain } : {}), ...operands(ledger, matrix, part) }, [
-      Math.min(groups, 32768),
-      Math.ceil(groups / 32768),
+      Math.ceil(part.rows / VECTOR_ROWS),
     ]);
   }
 }

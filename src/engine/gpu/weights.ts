@@ -3,7 +3,7 @@
 
 import { ModelFormatError } from '../errors';
 import type { ModelFile, WeightInfo } from '../gguf/model-file';
-import { repack, scaleOffsetWords, type WeightFormat, weightBytes } from '../gguf/weight-format';
+import { repack, type WeightFormat, weightBytes } from '../gguf/weight-format';
 import type { Ledger } from './ledger';
 import { type BufferSpec, storage } from './memory-plan';
 
@@ -85,9 +85,7 @@ export class WeightPlan {
       }
       const { format } = tensor;
       const last = runs.at(-1);
-      // Scales are two to a word: a tensor can follow another only where the blocks before it are even.
-      if (last?.format === format && last.tensors.every(({ rows }) => rows % 2 === 0))
-        last.tensors.push(tensor);
+      if (last?.format === format) last.tensors.push(tensor);
       else runs.push({ format, tensors: [tensor] });
     }
     const parts: MatrixPart[] = [];
@@ -155,8 +153,10 @@ export class WeightPlan {
   ): MatrixPart[] {
     const { cols } = tensors[0]!;
     const rows = tensors.reduce((sum, tensor) => sum + tensor.rows, 0);
-    const rowBytes = weightBytes(format, 2, cols) / 2;
-    const rowsAPart = Math.max(2, Math.floor(this.#maxBindingBytes / rowBytes / 2) * 2);
+    const rowsAPart = Math.max(
+      1,
+      Math.floor(this.#maxBindingBytes / weightBytes(format, 1, cols, tensors[0]!.name)),
+    );
     const parts: MatrixPart[] = [];
     for (let start = 0; start < rows; start += rowsAPart) {
       const part: MatrixPart = {
@@ -194,24 +194,17 @@ export class WeightPlan {
     { tensor, firstRow, rows, part, at }: Piece,
     onBytes: (bytes: number) => void,
   ): Promise<void> {
-    const { cols } = tensor;
+    const { name, cols } = tensor;
     const { format } = part;
     const buffer = ledger.get(part.buffer);
-    const rowBytes = tensor.byteLength / tensor.rows;
-    const rowsAChunk = Math.max(2, Math.floor(CHUNK_BYTES / rowBytes / 2) * 2);
+    const fileRowBytes = tensor.byteLength / tensor.rows;
+    const rowBytes = weightBytes(format, 1, cols, name);
+    const rowsAChunk = Math.max(1, Math.floor(CHUNK_BYTES / fileRowBytes));
     for (let row = 0; row < rows; row += rowsAChunk) {
-      const count = Math.min(rowsAChunk, rows - row);
-      const raw = await this.#file.read(tensor, { firstRow: firstRow + row, rowCount: count });
-      const words = repack(format, raw, count, cols);
-      const quantWords = scaleOffsetWords(format, count, cols);
-      const rowWords = quantWords / count;
-      device.queue.writeBuffer(buffer, (at + row) * rowWords * 4, words, 0, quantWords);
-      if (words.length > quantWords) {
-        // Row counts before this chunk are even, so its scales begin on a whole word.
-        const scaleWord = scaleOffsetWords(format, part.rows, cols) + ((at + row) * (cols / 32)) / 2;
-        device.queue.writeBuffer(buffer, scaleWord * 4, words, quantWords);
-      }
-      onBytes(count * rowBytes);
+      const rowCount = Math.min(rowsAChunk, rows - row);
+      const raw = await this.#file.read(tensor, { firstRow: firstRow + row, rowCount });
+      device.queue.writeBuffer(buffer, (at + row) * rowBytes, repack(format, raw, rowCount, cols, name));
+      onBytes(rowCount * fileRowBytes);
     }
   }
 }

@@ -1,14 +1,39 @@
-// Random weights as they stand in a GGUF file, for kernel tests: values of about unit size over any row.
+// Random weights as they stand in a GGUF file, for kernel tests: values of up to about 2, over any row.
 
-import type { WeightFormat } from '../../gguf/weight-format';
+import { blockOf } from '../../gguf/tensor-types';
+import { tensorTypeOf, type WeightFormat } from '../../gguf/weight-format';
 import { randomFloats } from './harness';
 
-/** Half-precision bits of a small positive scale, 2^-7 · (1 + fraction). */
-const SCALE_BITS = 0x2000;
+type BlockFormat = Exclude<WeightFormat, 'f32' | 'f16' | 'bf16'>;
 
-/** The bytes of `count` elements; a multiple of 32 for block formats. */
+/** Where the halves of a block stand, and the powers of two that keep its values in bounds. */
+const HALVES: Record<BlockFormat, readonly (readonly [at: number, exponent: number])[]> = {
+  q8_0: [[0, -7]],
+  q4_0: [[0, -3]],
+  q4_1: [
+    [0, -5],
+    [2, -1],
+  ],
+  q5_0: [[0, -4]],
+  q5_1: [
+    [0, -6],
+    [2, -1],
+  ],
+  q4_k: [
+    [0, -11],
+    [2, -8],
+  ],
+  q5_k: [
+    [0, -12],
+    [2, -8],
+  ],
+  q6_k: [[208, -12]],
+};
+
+/** The bytes of `count` elements, which are whole blocks: every bit of a block is random, scales within bounds. */
 export function randomWeights(format: WeightFormat, count: number, seed: number): Uint8Array<ArrayBuffer> {
-  const floats = randomFloats(count, seed + 1);
+  const { blockElements, blockBytes } = blockOf(tensorTypeOf(format));
+  const floats = randomFloats(blockElements === 1 ? count : (count / blockElements) * blockBytes, seed + 1);
   switch (format) {
     case 'f32':
       return new Uint8Array(floats.buffer as ArrayBuffer);
@@ -16,19 +41,16 @@ export function randomWeights(format: WeightFormat, count: number, seed: number)
       return new Uint8Array(Uint16Array.from(new Uint32Array(floats.buffer), (bits) => bits >>> 16).buffer);
     case 'f16':
       return new Uint8Array(Uint16Array.from(floats, halfBits).buffer);
-    case 'q8_0':
-      return blocks(floats, 34, (bytes, values) => {
-        for (let i = 0; i < 32; i++) bytes[2 + i] = Math.round(values[i]! * 127);
-      });
-    case 'q4_0':
-      return blocks(floats, 18, (bytes, values) => {
-        for (let i = 0; i < 16; i++) bytes[2 + i] = nibble(values[i]!) | (nibble(values[i + 16]!) << 4);
-      });
   }
-}
-
-function nibble(value: number): number {
-  return Math.min(15, Math.floor((value + 1) * 8));
+  const bytes = Uint8Array.from(floats, (value) => (value + 1) * 128);
+  const view = new DataView(bytes.buffer);
+  for (let block = 0; block < bytes.length; block += blockBytes) {
+    for (const [at, exponent] of HALVES[format]) {
+      const signAndFraction = view.getUint16(block + at, true) & 0x83ff;
+      view.setUint16(block + at, signAndFraction | ((exponent + 15) << 10), true);
+    }
+  }
+  return bytes;
 }
 
 /** Half-precision bits of a number in (-1, 1), cut; what is below 2^-14 becomes 0. */
@@ -36,19 +58,4 @@ export function halfBits(value: number): number {
   const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!;
   const exponent = ((bits >>> 23) & 255) - 112;
   return ((bits >>> 16) & 0x8000) | (exponent > 0 ? (exponent << 10) | ((bits >>> 13) & 0x3ff) : 0);
-}
-
-function blocks(
-  floats: Float32Array,
-  blockBytes: number,
-  fill: (bytes: Uint8Array, values: Float32Array) => void,
-): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array((floats.length / 32) * blockBytes);
-  for (let block = 0; block < floats.length / 32; block++) {
-    const at = bytes.subarray(block * blockBytes, (block + 1) * blockBytes);
-    // Scales that differ from block to block, so that a scale of the wrong block shows.
-    new DataView(at.buffer, at.byteOffset).setUint16(0, SCALE_BITS + ((block * 37) % 512), true);
-    fill(at, floats.subarray(block * 32, block * 32 + 32));
-  }
-  return bytes;
 }
