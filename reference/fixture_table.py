@@ -137,6 +137,20 @@ FIXTURES: list[tuple[Shape, list[Case]]] = [
     ),
     (
         Shape(
+            "gqa2-hd64-q4_k_m", "Q4_K and Q6_K side by side; Q5_0 in the mmproj", 22, 256, 4, 2, 2, 256, True, 64, 2, 1,
+            "Q4_K_M", "Q5_0",
+        ),
+        [TEXT, IMAGE, VIDEO_2],
+    ),
+    (
+        Shape(
+            "gqa2-hd128-q5_k_m", "Q5_K and Q6_K, Q5_1 and Q8_0 where rows are short; Q4_1 in the mmproj", 23, 256, 2, 1,
+            2, 96, False, 32, 1, 1, "Q5_K_M", "Q4_1",
+        ),
+        [TEXT, IMAGE],
+    ),
+    (
+        Shape(
             "wllama", "for comparison with llama.cpp in the browser", 20, 96, 3, 1, 2, 96, False, 32, 1, 1,
             for_llama_cpp=True,
         ),

@@ -14,16 +14,9 @@ from pathlib import Path
 from typing import Mapping, Sequence
 
 import gguf
-import numpy as np
 import torch
 
-FILE_TYPES = {
-    "F32": (gguf.LlamaFileType.ALL_F32, gguf.GGMLQuantizationType.F32),
-    "F16": (gguf.LlamaFileType.MOSTLY_F16, gguf.GGMLQuantizationType.F16),
-    "BF16": (gguf.LlamaFileType.MOSTLY_BF16, gguf.GGMLQuantizationType.BF16),
-    "Q8_0": (gguf.LlamaFileType.MOSTLY_Q8_0, gguf.GGMLQuantizationType.Q8_0),
-    "Q4_0": (gguf.LlamaFileType.MOSTLY_Q4_0, gguf.GGMLQuantizationType.Q4_0),
-}
+from stored_types import FILE_TYPES, stored_bytes, stored_type
 
 # By the `model_type` of a checkpoint's configuration.
 ARCHITECTURES = {
@@ -60,10 +53,10 @@ def write_gguf_pair(
       `model.visual.*`, `lm_head.weight`) or of a file on disk (`model.*`, `visual.*`).
       With tied embeddings `lm_head.weight` is left out of the file, as readers expect.
     tokenizer_json: a `tokenizer.json` (path or parsed): byte-level BPE of the Qwen2 kind.
-    model_type, mmproj_type: one of F32, F16, BF16, Q8_0, Q4_0, for the matrices;
+    model_type, mmproj_type: one of `stored_types.FILE_TYPES`, for the matrices;
       mmproj_type defaults to model_type. A matrix whose rows are not whole blocks is
-      stored as F16. Norms and biases are F32. The patch convolution is F16 in an F16
-      file and F32 in every other.
+      stored in another type. Norms and biases are F32. The patch convolution is F16 in
+      an F16 file and F32 in every other.
     """
     if isinstance(tokenizer_json, (str, Path)):
         tokenizer_json = json.loads(Path(tokenizer_json).read_text(encoding="utf-8"))
@@ -252,16 +245,5 @@ def _write_tensors(
         if name is None:
             raise ValueError(f"no GGUF name for tensor {source!r}")
         data = tensor.detach().to(torch.float32).cpu().contiguous().numpy()
-        stored = _stored_type(name + suffix, data, file_type)
-        writer.add_tensor(name + suffix, gguf.quants.quantize(data, stored), raw_dtype=stored)
-
-
-def _stored_type(name: str, data: np.ndarray, file_type: str) -> gguf.GGMLQuantizationType:
-    kinds = gguf.GGMLQuantizationType
-    if ".patch_embd.weight" in name:
-        return kinds.F16 if file_type == "F16" else kinds.F32
-    if data.ndim <= 1 or name.endswith("_norm.weight") or not name.endswith(".weight"):
-        return kinds.F32
-    wanted = FILE_TYPES[file_type][1]
-    block = gguf.GGML_QUANT_SIZES[wanted][0]
-    return wanted if data.shape[-1] % block == 0 else kinds.F16
+        stored = stored_type(name + suffix, data, file_type, blocks, tied="lm_head.weight" not in tensors)
+        writer.add_tensor(name + suffix, stored_bytes(data, stored), raw_dtype=stored)
