@@ -112,13 +112,13 @@ it('sets a prune beside what it moves and what ingesting costs at best', async (
   gpu.device.destroy();
   expect(report.keptTokens).toBe(48);
   const [window, infinipot] = report.prunes;
-  // Four (layer, head) pairs: 64 slots of 16 bytes read; 16 freed, each marked and listed with a word.
-  expect(window!.bytes).toBe(4 * (64 * 16 + 16 * 8));
+  // Four (layer, head) pairs: 64 slots of 20 bytes read; 16 freed, each marked and listed with a word.
+  expect(window!.bytes).toBe(4 * (64 * 20 + 16 * 8));
   // And a key of 64 bytes for each slot.
   expect(infinipot!.bytes).toBe(window!.bytes + 4 * 64 * 64);
   expect(infinipot!.atBestMs).toBeCloseTo(infinipot!.bytes / 2e6);
   // Rebasing reads all slots, and reads and writes all keys.
-  expect(report.rebase.bytes).toBe(4 * 64 * (16 + 2 * 64));
+  expect(report.rebase.bytes).toBe(4 * 64 * (20 + 2 * 64));
   expect(report.rebase.leastMs).toBeGreaterThan(0);
   for (const { leastMs, shareAtMost } of report.prunes) {
     expect(shareAtMost).toBeCloseTo(leastMs / (leastMs + report.ingestAtBestMs));

@@ -3,6 +3,7 @@
 // between two prunes.
 
 import type { RetentionChoice } from '../cli/retention';
+import type { Rope } from '../src/engine/decoder/hyper';
 import type { Gpu } from '../src/engine/gpu/device';
 import { Ledger } from '../src/engine/gpu/ledger';
 import { pruneTarget } from '../src/engine/memory/budget';
@@ -54,8 +55,6 @@ const SHAPE_3B: RingShape = {
   gridColumns: 16,
   kvFormat: 'f16',
 };
-/** And its rotary positions'. */
-const ROPE = { ropeTheta: 1e6, ropeSections: [16, 24, 24] } as const;
 /** And its decoder's. */
 const WIDTH = 2048;
 const FFN_WIDTH = 11008;
@@ -77,7 +76,7 @@ export async function measureRing(
   const ledger = await Ledger.create(gpu.device, [...planRing(shape), ...planRotation(shape)]);
   try {
     const ring = await Ring.create(gpu, ledger, shape, capacity, true);
-    const rotation = await KeyRotation.create(gpu, ledger, shape, ROPE);
+    const rotation = await KeyRotation.create(gpu, ledger, shape, ropeOf(shape));
     const slots = fillRows(gpu.device, ledger, shape);
     const keptTokens = pruneTarget(ring.budget, tokensPerFrame);
     const ingestAtBestMs = ((capacity - keptTokens) * flopsAToken(shape)) / peaks.gigaflops / 1e6;
@@ -109,6 +108,12 @@ export async function measureRing(
   } finally {
     ledger.dispose();
   }
+}
+
+/** Rotary positions in that model's proportions: of 128 elements 16 pairs by time, 24 by row, 24 by column. */
+function ropeOf({ headDim }: RingShape): Rope {
+  const sections = [headDim / 8, (headDim * 3) / 16, (headDim * 3) / 16] as const;
+  return { ropeTheta: 1e6, ropeSections: sections };
 }
 
 /** Random keys; values are not read, their norms stand in the slots. @returns the slots of a full ring. */

@@ -87,7 +87,7 @@ it('asks a data set, keeps the results and goes on from them', async () => {
 
   for (const [option, value, message] of [
     ['--fps', '4', /holds answers to other .* at 2 fps, not .* at 4 fps/],
-    ['--size', '224x112', /holds results of another model, or .*: \w+, not \w+ 224x112\./],
+    ['--size', '224x112', /holds results of another model, or .*: [\w ]+, not \w+ 224x112[\w ]*\./],
   ] as const) {
     expect(await main([...argv, '--policies', 'sliding-window', '--out', out, option, value])).toBe(1);
     expect(complaints.at(-1)).toMatch(message);
