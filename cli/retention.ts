@@ -5,6 +5,8 @@ import { comparesKeys, POLICY_NAMES, ranksPooled } from '../src/engine/memory/po
 import type { Retention } from '../src/engine/memory/ring';
 import { type Arguments, listed, type Option, UsageError } from './command';
 
+const TAR_KEYS: readonly TarKeys[] = ['cached', 'unrotated'];
+
 /** A retention policy, and what it compares tokens by. */
 export interface RetentionChoice {
   /** The policy's name; followed by `+pooling` where norms are pooled, and `+unrotated` where such keys are compared. */
@@ -14,7 +16,7 @@ export interface RetentionChoice {
 
 /** Every policy, and again with every choice that changes what stays. */
 export const RETENTIONS: readonly RetentionChoice[] = POLICY_NAMES.flatMap((policy) =>
-  (comparesKeys(policy) ? (['cached', 'unrotated'] as const) : (['cached'] as const)).flatMap((tarKeys) =>
+  TAR_KEYS.slice(0, comparesKeys(policy) ? 2 : 1).flatMap((tarKeys) =>
     (ranksPooled(policy) ? [false, true] : [false]).map((pooling) => ({
       name: `${policy}${pooling ? '+pooling' : ''}${tarKeys === 'unrotated' ? '+unrotated' : ''}`,
       how: { policy, pooling, tarKeys },
@@ -27,7 +29,6 @@ export const RETENTION_NAMES: readonly string[] = RETENTIONS.map(({ name }) => n
 
 const POOLED = POLICY_NAMES.filter(ranksPooled);
 const COMPARED = POLICY_NAMES.filter(comparesKeys);
-const TAR_KEYS: readonly TarKeys[] = ['cached', 'unrotated'];
 
 export const POOLING_OPTION: Option = {
   help: `Pool value norms, layer by layer as InfiniPot-V does (${POOLED.join(', ')}).`,

@@ -1,5 +1,5 @@
 // matmul, matvec and embed_rows in every weight format against double precision, over shapes that are no
-// multiple of a tile; the half-precision and subgroup versions against the same.
+// multiple of a tile; the half-precision version against the same.
 
 import { describe, expect, it } from 'vitest';
 import { blockOf } from '../gguf/tensor-types';
