@@ -73,3 +73,24 @@ export class SnapshotError extends EngineError {
     super('SnapshotError', message, options);
   }
 }
+
+/** A file could not be had from its server. What had arrived of it is kept where there is a store. */
+export class DownloadError extends EngineError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('DownloadError', message, options);
+  }
+}
+
+/** A file on a server is no longer the one whose first bytes were read. */
+export class FileChangedError extends EngineError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('FileChangedError', message, options);
+  }
+}
+
+/** The place where models are kept is full, in use elsewhere, or holds damaged bytes that cannot be fetched again now. */
+export class StorageError extends EngineError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('StorageError', message, options);
+  }
+}
