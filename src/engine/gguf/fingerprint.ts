@@ -1,5 +1,6 @@
 // Tells model files apart without reading them whole: by metadata, tensor list, and a few bytes of weights.
 
+import { bytesToHex } from '@noble/hashes/utils.js';
 import type { ModelFile } from './model-file';
 
 /** Tensors sampled of a file, evenly over its list, and bytes read of each. */
@@ -12,7 +13,8 @@ const SAMPLE_BYTES = 4096;
  */
 export async function fingerprint(files: readonly ModelFile[]): Promise<string> {
   const digests = await Promise.all(files.map(digestOf));
-  return hex(await crypto.subtle.digest('SHA-256', await new Blob(digests).arrayBuffer()));
+  const digest = await crypto.subtle.digest('SHA-256', await new Blob(digests).arrayBuffer());
+  return bytesToHex(new Uint8Array(digest));
 }
 
 async function digestOf(file: ModelFile): Promise<ArrayBuffer> {
@@ -30,8 +32,4 @@ async function digestOf(file: ModelFile): Promise<ArrayBuffer> {
     }),
   );
   return crypto.subtle.digest('SHA-256', await new Blob([described, ...samples]).arrayBuffer());
-}
-
-function hex(digest: ArrayBuffer): string {
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

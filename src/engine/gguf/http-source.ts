@@ -13,6 +13,8 @@ export interface HttpFile {
   readonly size: number;
   /** The server's mark of this version, ETag or date; null where there is none to compare. */
   readonly tag: string | null;
+  /** False where the server answers a range with the whole file, so that each costs all that stands before it. */
+  readonly ranges: boolean;
 }
 
 /**
@@ -31,7 +33,8 @@ export async function findHttpFile(
       const response = await exchange.answer(0, 0);
       if (!response.ok) throw refusal(response, name);
       const size = sizeOf(response);
-      if (size !== undefined) return { url, name, size, tag: tagOf(response) };
+      if (size !== undefined)
+        return { url, name, size, tag: tagOf(response), ranges: response.status === 206 };
       throw new DownloadError(
         `${name}: ${new URL(url).host} does not tell how long the file is, or keeps it from this page. Download the file yourself and open it from your disk.`,
       );
@@ -47,20 +50,14 @@ export async function findHttpFile(
 export class HttpSource implements ByteSource {
   readonly name: string;
   readonly size: number;
-  readonly #file: HttpFile;
+  readonly file: HttpFile;
   readonly #options: HttpOptions;
-  #ranges = true;
 
   constructor(file: HttpFile, options: HttpOptions = {}) {
     this.name = file.name;
     this.size = file.size;
-    this.#file = file;
+    this.file = file;
     this.#options = options;
-  }
-
-  /** False once the server has answered a range with the whole file, so that each costs all that stands before it. */
-  get ranges(): boolean {
-    return this.#ranges;
   }
 
   /** Errors as `stream`, and ModelFormatError for a range that leaves the file. */
@@ -98,7 +95,7 @@ export class HttpSource implements ByteSource {
 
   /** What one request brings, up to `to` and maybe less. */
   async *#request(from: number, to: number, signal?: AbortSignal): AsyncGenerator<Uint8Array, void> {
-    const exchange = new Exchange(this.#file.url, this.#options, signal);
+    const exchange = new Exchange(this.file.url, this.#options, signal);
     try {
       let skip = this.#check(await exchange.answer(from, to - 1), from);
       for (let at = from; at < to; ) {
@@ -116,7 +113,7 @@ export class HttpSource implements ByteSource {
 
   /** Checks that an answer is of this version of the file. @returns how many of its bytes stand before `from`. */
   #check(response: Response, from: number): number {
-    const { url, name, size, tag } = this.#file;
+    const { url, name, size, tag } = this.file;
     const told = sizeOf(response);
     const found = tagOf(response);
     const usable = response.ok || response.status === 416;
@@ -126,10 +123,7 @@ export class HttpSource implements ByteSource {
       );
     }
     if (!response.ok) throw refusal(response, name);
-    if (response.status !== 206) {
-      this.#ranges = false;
-      return from;
-    }
+    if (response.status !== 206) return from;
     // A server on another site may keep from us which bytes it sends; then they are those asked for.
     const start = contentRange(response)?.start ?? from;
     if (start === from) return 0;
