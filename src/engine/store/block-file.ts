@@ -21,11 +21,14 @@ export class BlockFile {
   readonly #recordFile: OpenFile;
   readonly #record: Uint8Array<ArrayBuffer>;
 
-  /** Opens the file of that name in a folder, made if need be. @throws StorageError when it is open elsewhere. */
-  static async open(folder: Folder, name: string, size: number): Promise<BlockFile> {
-    const data = await folder.open(name);
+  /**
+   * Opens a file of a folder, made if need be. @throws StorageError when it is open elsewhere.
+   * @param entry its name in the folder; `name` is for messages.
+   */
+  static async open(folder: Folder, entry: string, size: number, name = entry): Promise<BlockFile> {
+    const data = await folder.open(entry);
     try {
-      return new BlockFile(name, size, data, await folder.open(name + RECORD_SUFFIX));
+      return new BlockFile(name, size, data, await folder.open(entry + RECORD_SUFFIX));
     } catch (error) {
       data.close();
       throw error;
@@ -124,14 +127,14 @@ export class BlockFile {
   }
 }
 
-/** What is there of a file of that name and size, also while it is open elsewhere. */
+/** What is there of a file of that size, also while it is open elsewhere. */
 export async function heldOf(
   folder: Folder,
-  name: string,
+  entry: string,
   size: number,
 ): Promise<{ readonly bytes: number; readonly digest: string | null }> {
   const record = new Uint8Array((blockCount(size) + 1) * HASH_BYTES);
-  record.set(((await folder.read(name + RECORD_SUFFIX)) ?? new Uint8Array()).subarray(0, record.length));
+  record.set(((await folder.read(entry + RECORD_SUFFIX)) ?? new Uint8Array()).subarray(0, record.length));
   const whole = hashIn(record, blockCount(size));
   return {
     bytes: bytesHeld(record, size),

@@ -98,6 +98,18 @@ export function writeAt(file: OpenFile, name: string, bytes: Uint8Array<ArrayBuf
   );
 }
 
+/** Replaces what a file holds. Not at once: a crash may leave a part of it. */
+export async function writeFile(folder: Folder, name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  const file = await folder.open(name);
+  try {
+    file.truncate(0);
+    writeAt(file, name, bytes, 0);
+    file.flush();
+  } finally {
+    file.close();
+  }
+}
+
 /** As browsers and Node say that a disk, or a site's share of it, is full. */
 function isFull(error: unknown): boolean {
   const { name, code } = error as { name?: unknown; code?: unknown };
