@@ -20,6 +20,23 @@ export function median(values: readonly number[]): number {
   return (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** The middle one of many values, with the 95 % confidence interval that their order alone gives. */
+export interface Median {
+  readonly middle: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * The median with its interval: how many of n values lie below the true one is binomial, about n/2 ± 1.96 · √n/2,
+ * whatever the values' distribution. Below six values the interval is their range, and covers less than 95 %.
+ */
+export function medianInterval(values: readonly number[]): Median {
+  const sorted = [...values].sort((a, b) => a - b);
+  const below = Math.max(0, Math.floor(sorted.length / 2 - 0.98 * Math.sqrt(sorted.length)));
+  return { middle: median(sorted), low: sorted[below]!, high: sorted[sorted.length - 1 - below]! };
+}
+
 /** How long a batch of repetitions should last: short, so that on a busy machine some batches run undisturbed. */
 const BATCH_MS = 20;
 const MAX_REPETITIONS = 500;

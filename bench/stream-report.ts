@@ -1,6 +1,7 @@
 // The tables of a stream's benchmark.
 
 import { count, table } from '../cli/table';
+import type { Median } from './measure';
 import { decimals } from './report';
 import type { Compared, StreamReport } from './stream';
 
@@ -49,7 +50,7 @@ export function streamTables({ adapter, model, frame, source, stream }: StreamBe
       times,
       2,
     ),
-    `minute ${last.minutes} against minute ${first.minutes}: a pair ${factor(lastToFirst.pair)}, a question ${factor(lastToFirst.question)}, with whatever else the machine did then\nminute ${last.minutes} against a fresh session in turns: a pair ${factor(last.pair.ratio)}, a question ${factor(last.question.ratio)}`,
+    `minute ${last.minutes} against minute ${first.minutes}: a pair ${factor(lastToFirst.pair)}, a question ${factor(lastToFirst.question)}, with whatever else the machine did then\nminute ${last.minutes} against a fresh session in turns: a pair ${interval(last.pair.ratio)}, a question ${interval(last.question.ratio)}`,
   ].join('\n\n');
 }
 
@@ -58,10 +59,15 @@ function timeRow(after: number, stage: string, times: Compared): string[] {
   return [
     ...[count(after), stage],
     ...[old.ms, old.leastMs, fresh.ms, fresh.leastMs].map(decimals),
-    factor(ratio),
+    interval(ratio),
     ...[old.cpuMs, fresh.cpuMs].map(decimals),
-    ...[factor(cpuRatio), count(runs)],
+    ...[interval(cpuRatio), count(runs)],
   ];
+}
+
+/** With its 95 % confidence interval. */
+function interval({ middle, low, high }: Median): string {
+  return `${factor(middle)} (${low.toFixed(3)}–${high.toFixed(3)})`;
 }
 
 function factor(ratio: number): string {

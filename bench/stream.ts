@@ -9,7 +9,7 @@ import type { RetentionChoice } from '../cli/retention';
 import type { PositionPolicy, Session } from '../src/engine/contract';
 import { createSession, type SessionOptions } from '../src/engine/session';
 import { type BufferCount, countBuffers } from './buffer-count';
-import { median } from './measure';
+import { type Median, median, medianInterval } from './measure';
 import { MovingScene } from './scene';
 
 export interface StreamOptions
@@ -32,8 +32,8 @@ export interface Compared {
   readonly old: RunCost;
   readonly fresh: RunCost;
   /** The middle ones of old / fresh, each of two runs next to each other. */
-  readonly ratio: number;
-  readonly cpuRatio: number;
+  readonly ratio: Median;
+  readonly cpuRatio: Median;
   readonly runs: number;
 }
 
@@ -84,7 +84,8 @@ export interface StreamReport {
 const CHECKPOINTS = [1, 10, 30, 60];
 
 const QUESTION = 'What do you see?';
-const QUESTIONS_A_MINUTE = 60;
+/** Asked beside a fresh session. */
+const QUESTIONS_A_PAIR = 2;
 /** Of answers that stay in the conversation. */
 const ANSWER_TOKENS = 16;
 /** About as long as the question and such an answer: fills a conversation without the time that answers take. */
@@ -133,10 +134,9 @@ async function besideFresh(
     await fresh.minute();
     const pairs: Both[] = [];
     const questions: Both[] = [];
-    const stride = Math.ceil(old.pairsAMinute / QUESTIONS_A_MINUTE);
-    for (let i = 0; i < old.pairsAMinute; i++) {
-      pairs.push(await inTurns(i, old, fresh, (viewer) => viewer.pair()));
-      if (i % stride === 0) {
+    while (pairs.length < old.pairsAMinute) {
+      pairs.push(await inTurns(pairs.length, old, fresh, (viewer) => viewer.pair()));
+      for (let i = 0; i < QUESTIONS_A_PAIR; i++) {
         questions.push(await inTurns(questions.length, old, fresh, (viewer) => viewer.question()));
       }
     }
@@ -175,8 +175,8 @@ function compare(both: readonly Both[]): Compared {
   return {
     old: summary(both.map(({ old }) => old)),
     fresh: summary(both.map(({ fresh }) => fresh)),
-    ratio: median(both.map(({ old, fresh }) => old.ms / fresh.ms)),
-    cpuRatio: median(both.map(({ old, fresh }) => old.cpuMs / fresh.cpuMs)),
+    ratio: medianInterval(both.map(({ old, fresh }) => old.ms / fresh.ms)),
+    cpuRatio: medianInterval(both.map(({ old, fresh }) => old.cpuMs / fresh.cpuMs)),
     runs: both.length,
   };
 }

@@ -60,6 +60,7 @@ async function ask(args: Arguments): Promise<void> {
   const questions = args.list('question');
   const saveTo = args.text('save');
   if (questions.length === 0 && saveTo === undefined) throw new UsageError('--question is missing.');
+  if (questions.some((question) => !question.trim())) throw new UsageError('--question is empty.');
   const given = Number(args.has('video')) + Number(args.has('frames'));
   if (given > 1 || (given === 0 && !args.has('restore'))) {
     throw new UsageError(
@@ -133,7 +134,7 @@ async function* framesOf(args: Arguments, fps: number): AsyncGenerator<RgbFrame,
   else yield* await readFrames(args.needed('frames'));
 }
 
-/** Feeds every frame at the engine's own pace; the last one twice where its partner is missing. */
+/** Feeds every frame at the engine's own pace. */
 async function watch(
   session: Session,
   first: RgbFrame,
@@ -141,14 +142,9 @@ async function watch(
   fps: number,
 ): Promise<void> {
   let count = 1;
-  let last = first;
   await session.watch(first, 0);
-  for await (const frame of rest) {
-    await session.watch(frame, (count * 1000) / fps);
-    last = frame;
-    count++;
-  }
-  if (count % 2 === 1) await session.watch(last, (count * 1000) / fps);
+  for await (const frame of rest) await session.watch(frame, (count++ * 1000) / fps);
+  await session.flush();
   const { visualTokens, prunes } = session.memory();
   console.error(`watched ${count} frames; memory holds ${visualTokens} visual tokens after ${prunes} prunes`);
 }

@@ -51,7 +51,7 @@ export async function keptTokens(gpu: Gpu, frames: WholeFrames, choice: Choice):
     ring.configure({ policy: choice.policy, pooling: choice.pooling, seed: choice.seed });
     for (let held = 0; held < tokens; held += tokensPerFrame) ring.allocate('visual', tokensPerFrame);
     for (let head = 0; head < layers * kvHeads; head++) write(gpu.device, ledger, shape, frames, head);
-    ring.prune(choice.keep);
+    if (choice.keep < tokens) ring.prune(choice.keep);
 
     const slots = new Uint32Array((await readFloats(gpu.device, ledger.get('ring.slots'))).buffer);
     return Array.from({ length: layers }, (_, layer) =>

@@ -125,6 +125,17 @@ it('prints a summary', async () => {
   expect(printed[1]).toMatch(/\n +2 +1 +2 +1 +2 +0 +49$/);
 });
 
+it('says when the newest frames leave nothing to choose', async () => {
+  expect(await main(['retain', '--policy', 'tar', ...files, ...grid, '--keep', '15'])).toBe(0);
+  expect(complaints).toContainEqual(expect.stringContaining('of 15 tokens these leave none to choose'));
+});
+
+it('keeps everything under full', async () => {
+  expect(await main(['retain', '--policy', 'full', ...files, ...grid, '--keep', '75', '--json'])).toBe(0);
+  const all = Array.from({ length: 75 }, (_, i) => i);
+  expect(JSON.parse(printed.at(-1)!)).toEqual(Array(3).fill([all, all]));
+});
+
 it('prints more than a pipe holds', () => {
   const size = [1, 4, 6000, 1];
   const ones = npy('ones', size, new Float32Array(24_000).fill(1));
@@ -146,13 +157,16 @@ describe('refuses', () => {
   const flat = npy('flat', [keys!.length], keys!);
   const short = npy('short', [3, 2, 25, 6], keys!.subarray(0, 900));
   const empty = npy('empty', [3, 2, 0, 6], new Float32Array());
+  const huge = npy('huge', [1, 1, 1, 2], Float32Array.of(0, -1e9));
+  const tiny = npy('tiny', [1, 1, 1, 2], Float32Array.of(0, 1e-9));
   const infinite = npy('infinite', [1, 1, 1, 2], Float32Array.of(1, Number.NaN));
   for (const [argv, code, message] of [
     [[...files, ...grid, ...keep], 2, '--policy is missing.'],
+    [['--policy', 'lru', ...files, ...grid, ...keep], 2, "--policy is 'lru'; choose full, sliding-window,"],
     [
       ['--policy', 'full', ...files, ...grid, ...keep],
       2,
-      "--policy is 'full'; choose sliding-window, uniform,",
+      'full lets go of nothing, so --keep can only be 75,',
     ],
     [[...van, ...files.slice(2), ...grid, ...keep], 2, '--keys is missing.'],
     [[...van, ...files, ...keep], 2, '--grid is missing.'],
@@ -203,6 +217,16 @@ describe('refuses', () => {
       [...van, '--keys', infinite, '--values', infinite, '--grid', '1,1', '--keep', '1'],
       1,
       'infinite.npy holds infinities or NaN.',
+    ],
+    [
+      [...van, '--keys', huge, '--values', huge, '--grid', '1,1', '--keep', '1'],
+      1,
+      'huge.npy has 1.0e+9 as its largest number;',
+    ],
+    [
+      [...van, '--keys', tiny, '--values', tiny, '--grid', '1,1', '--keep', '1'],
+      1,
+      'tiny.npy has 1.0e-9 as its largest number;',
     ],
   ] as const) {
     it(message, async () => {

@@ -3,13 +3,16 @@
 import { InvalidInputError } from '../src/engine/errors';
 import { openDevice } from '../src/engine/gpu/device';
 import { openNodeGpu } from '../src/engine/gpu/node-gpu';
-import { POLICIES, PRUNING_POLICIES } from '../src/engine/memory/policies';
+import { POLICIES, POLICY_NAMES } from '../src/engine/memory/policies';
 import { npyFloats } from '../src/npy';
 import { type Arguments, type Command, UsageError } from './command';
 import { readNpy } from './frames';
 import { keptTokens, type WholeFrames } from './kept-tokens';
 import { POOLING_OPTION, poolingOf } from './retention';
 import { count, table } from './table';
+
+/** Magnitudes up to which squares of a row and of a recent mean, and their product, keep their precision. */
+const LARGEST = 1e8;
 
 export const retainCommand: Command = {
   name: 'retain',
@@ -23,7 +26,7 @@ Prints a summary, or with --json, as the last line, the kept tokens of every lay
 ascending:
   [[[T tokens of layer 0, head 0], [… of head 1], …], [… of layer 1], …]`,
   options: {
-    policy: { value: 'P', help: `${PRUNING_POLICIES.join(', ')}.` },
+    policy: { value: 'P', help: `${POLICY_NAMES.join(', ')}.` },
     keys: { value: 'FILE.npy', help: 'The keys, as cached.' },
     values: { value: 'FILE.npy', help: 'The values, of the same shape.' },
     grid: { value: 'H,W', help: 'Rows and columns of the tokens of a frame.' },
@@ -40,7 +43,7 @@ ascending:
 
 async function retain(args: Arguments): Promise<void> {
   args.needed('policy');
-  const policy = args.choice('policy', PRUNING_POLICIES)!;
+  const policy = args.choice('policy', POLICY_NAMES)!;
   const [keysPath, valuesPath] = [args.needed('keys'), args.needed('values')];
   const grid = gridOf(args.needed('grid'));
   args.needed('keep');
@@ -56,11 +59,19 @@ async function retain(args: Arguments): Promise<void> {
       `--keep is ${keep}, but there are ${frames.tokens} tokens; it must be from 1 to as many.`,
     );
   }
+  if (policy === 'full' && keep < frames.tokens) {
+    throw new UsageError(`full lets go of nothing, so --keep can only be ${frames.tokens}, all the tokens.`);
+  }
   const request = { visualTokens: frames.tokens, tokensPerFrame, keep, pooling };
-  const { recentFrames, stages } = POLICIES[policy].plan!(request);
+  const { recentFrames, stages } = POLICIES[policy].plan?.(request) ?? { recentFrames: 0, stages: [] };
   if (recentFrames === 0 && stages.some(({ score }) => score === 'tar')) {
     throw new UsageError(
       `--keep is ${keep}, but ${policy} always keeps a recent frame, and a frame has ${tokensPerFrame} tokens. Keep at least as many.`,
+    );
+  }
+  if (recentFrames > 0 && recentFrames * tokensPerFrame >= keep) {
+    console.error(
+      `${policy} keeps the newest frames first, and of ${keep} tokens these leave none to choose.`,
     );
   }
 
@@ -117,6 +128,12 @@ async function readArray(path: string): Promise<{ shape: readonly number[]; data
     );
   }
   if (!data.every(Number.isFinite)) throw new InvalidInputError(`${name} holds infinities or NaN.`);
+  const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  if (largest > LARGEST || (largest > 0 && largest < 1 / LARGEST)) {
+    throw new InvalidInputError(
+      `${name} has ${largest.toExponential(1)} as its largest number; beyond 1e±8 sums of squares leave single precision. Scale the array.`,
+    );
+  }
   return { shape: array.shape, data };
 }
 

@@ -21,31 +21,37 @@ export function bareOption(option: string, index: number): string {
 }
 
 /**
- * The option an answer means: by a letter that follows a word such as `answer is`, is the only one in brackets, or
- * opens the answer; else by the one option whose words are in it.
+ * The option an answer means: the one whose words it consists of; else the one letter it names, after a phrase such as
+ * `the answer is` if there is one; else the one option whose words are in it.
  * @returns its index, or undefined when the answer means none of them, or more than one.
  */
 export function readChoice(answer: string, options: readonly string[]): number | undefined {
-  const text = answer.trim();
-  const named = text.match(
-    /\b(?:[Aa]nswer|[Oo]ption|[Cc]hoice)(?: is)?:?\s*["'*([]*([A-Z])\b(?!\s+[a-z])/,
-  )?.[1];
-  const bracketed = [...text.matchAll(/\(([A-Z])\)/g)].map((found) => found[1]!);
-  if (!named && new Set(bracketed).size > 1) return undefined;
-  // "A red star." begins with an article, so an opening letter counts only before a mark or a line's end.
-  const opening = text.match(/^["'*([]*([A-Za-z])["'*]*(?:$|\s*[)\].:,\n])/)?.[1];
-  for (const letter of [named, bracketed[0], opening]) {
-    const index = letter === undefined ? -1 : LETTERS.indexOf(letter.toUpperCase());
-    if (index >= 0 && index < options.length) return index;
-  }
-  const said = words(text);
-  const meant = options.map(words).map((option) => option.trim() !== '' && said.includes(option));
+  const said = words(answer);
+  const spoken = options.map(words);
+  if (spoken.filter((option) => option === said).length === 1) return spoken.indexOf(said);
+
+  const concluding = answer.search(/\b(?:answer|option|choice)(?: is\b|:| \W*[A-Z]\b)/i);
+  const letters = new Set(lettersIn(answer.slice(Math.max(0, concluding)), options.length));
+  if (letters.size > 0) return letters.size === 1 ? [...letters][0] : undefined;
+
+  const meant = spoken.map((option) => option.trim() !== '' && said.includes(option));
   // An option within a longer one that was said was not meant by itself.
   const longest = meant.map(
     (is, i) => is && !options.some((other, j) => j !== i && meant[j] && isWithin(options[i]!, other)),
   );
   const found = longest.flatMap((is, i) => (is ? [i] : []));
   return found.length === 1 ? found[0] : undefined;
+}
+
+/**
+ * The options whose letters stand alone in a text, as indices. "A red star" begins with an article: a capital that a
+ * word in lower case follows is no letter, unless that word joins it to another.
+ */
+function lettersIn(text: string, options: number): number[] {
+  const alone = text.trim().match(/^[a-z]$/) ? text.toUpperCase() : text;
+  return [...alone.matchAll(/(?<![\p{L}\p{N}])([A-Z])(?![\p{L}\p{N}'’])(?![^\S\n]+(?!or\b|and\b)\p{Ll})/gu)]
+    .map((found) => LETTERS.indexOf(found[1]!))
+    .filter((index) => index < options);
 }
 
 function isWithin(option: string, other: string): boolean {

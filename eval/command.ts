@@ -62,11 +62,14 @@ async function evaluate(args: Arguments): Promise<void> {
   const rest = ofStreams ? 'streams' : 'clips';
   const mode = args.has('report') ? 'report' : args.has('dataset') ? 'dataset' : rest;
   const stray = given.find((name) => !(name in MODES[mode].options));
-  if (stray)
-    throw new UsageError(
-      `--${stray} does not go with ${mode === 'clips' || mode === 'streams' ? mode : `--${mode}`}.`,
-    );
+  if (stray) throw new UsageError(strayOption(stray, mode));
   await MODES[mode].run(args);
+}
+
+function strayOption(name: string, mode: keyof typeof MODES): string {
+  if (mode === 'report' || mode === 'dataset') return `--${name} does not go with --${mode}.`;
+  if (name in DATASET_OPTIONS && !(name in STREAM_OPTIONS)) return `--${name} goes with --dataset FILE.json.`;
+  return `--${name} does not go with ${mode}.`;
 }
 
 async function evaluateClips(args: Arguments): Promise<void> {

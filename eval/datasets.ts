@@ -34,13 +34,16 @@ export interface Dataset {
 /**
  * Reads a set and looks for its videos.
  * @param folder where they lie: as they are named, or by that name with a usual ending, .npy among them.
- * @throws InvalidInputError naming the entry and the field that is wrong.
+ * @throws InvalidInputError naming the entry and the field that is wrong, or a folder that is not there.
  */
 export async function readDataset(path: string, folder: string, framesPerSecond: number): Promise<Dataset> {
   const name = basename(path);
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new InvalidInputError(`${name} cannot be read at ${path}. Check the path.`, { cause });
   });
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
+    throw new InvalidInputError(`There is no folder of videos at ${folder}. Check the path.`);
+  }
   const videos = new Map<string, { group: string; questions: ExamQuestion[] }>();
   for (const { video, group, question } of parseDataset(text, name)) {
     const entry = videos.get(video) ?? { group, questions: [] };

@@ -98,8 +98,9 @@ it('asks a data set, keeps the results and goes on from them', async () => {
   printed.length = 0;
   complaints.length = 0;
   expect(await call()).toBe(0);
-  expect(complaints).toHaveLength(1); // nothing was left to do but what cannot be done
-  expect(complaints[0]).toMatch(/^1\/1 broken.npy sliding-window 64: skipped/);
+  expect(complaints).toHaveLength(2); // nothing was left to do but what cannot be done
+  expect(complaints[0]).toMatch(/runs were done before$/);
+  expect(complaints[1]).toMatch(/^1\/1 broken.npy sliding-window 64: skipped/);
   expect(printed[0]).toBe(report);
   expect(await readFile(out, 'utf8')).toBe(kept);
   expect(await main(['eval', '--report', out])).toBe(0);
@@ -117,6 +118,10 @@ for (const [argv, message] of [
   [['--streams', '1', '--clips', '1'], '--clips does not go with streams.'],
   [['--report', 'x.jsonl', '--model', 'x.gguf'], '--model does not go with --report.'],
   [['--dataset', 'x.json'], '--videos is missing.'],
+  [['--videos', '.'], '--videos goes with --dataset FILE.json.'],
+  [['--lengths', '8', '--budgets', '5'], '--budgets has 5, but memory holds two frames at least, 32 tokens.'],
+  [['--lengths', '8', '--out', '/nowhere/r.jsonl'], '--out is /nowhere/r.jsonl, but its folder cannot be'],
+  [['--report', 'x.jsonl', '--plot', '/nowhere/p.svg'], '--plot is /nowhere/p.svg, but its folder cannot'],
   [['--dataset', 'x.json', '--videos', '.', '--budgets', '1/2'], '--budgets has 1/2, but of a video'],
 ] as const) {
   it(`refuses ${argv.join(' ')}`, async () => {

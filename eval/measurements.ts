@@ -1,11 +1,14 @@
 // What `eval` does beyond short clips: measure streams or a data set under policies and budgets, and report it.
 
-import { writeFile } from 'node:fs/promises';
+import { access, constants, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type Arguments, UsageError } from '../cli/command';
 import { MODEL_OPTIONS, type ModelFiles, modelFiles } from '../cli/model-files';
 import { POSITION_NAMES } from '../cli/positions';
 import { RETENTION_NAMES } from '../cli/retention';
 import type { PositionPolicy } from '../src/engine/contract';
+import { InvalidInputError } from '../src/engine/errors';
+import { MIN_FRAMES } from '../src/engine/memory/budget';
 import { type Cell, cellsOf, METHODS, type NamedBudget, parseBudget, shard } from './cells';
 import { LONGEST_SIDE, readDataset } from './datasets';
 import { measure, modelName, type Skipped } from './measure';
@@ -123,6 +126,7 @@ export async function evaluateDataset(args: Arguments): Promise<void> {
 
 /** Reports files of results. */
 export async function evaluateReport(args: Arguments): Promise<void> {
+  await checkWritable(args, 'plot');
   const results = await readResults(args.list('report'));
   await show(args, results, budgetsGiven(args) ?? budgetsOf(results));
 }
@@ -141,12 +145,23 @@ async function doRuns(
   frameSide: number,
   onSkipped?: Skipped,
 ): Promise<readonly Result[]> {
+  const least = MIN_FRAMES * files.tokensPerFrame;
+  const small = runs.find(({ run }) => run.budget < least);
+  if (small)
+    throw new UsageError(
+      `--budgets has ${small.run.budget}, but memory holds two frames at least, ${least} tokens.`,
+    );
   const setting = { suite, model: await modelName(files) };
+  await checkWritable(args, 'out');
+  await checkWritable(args, 'plot');
   const out = args.text('out');
   const file = out === undefined ? undefined : await openResults(out, setting);
   const results = [...(file?.results ?? [])];
   const done = new Set(results.map(runKey));
-  const left = shard(runs, shardGiven(args)).filter(({ run }) => !done.has(runKey(run)));
+  const part = shard(runs, shardGiven(args));
+  const left = part.filter(({ run }) => !done.has(runKey(run)));
+  if (left.length < part.length)
+    console.error(`${part.length - left.length} of ${part.length} runs were done before`);
   let count = 0;
   const skip: Skipped | undefined =
     onSkipped &&
@@ -174,11 +189,23 @@ async function show(
   notes: readonly string[] = [],
 ): Promise<void> {
   const scores = scoresOf(results, budgets);
-  console.log(scores.length === 0 ? 'No results yet.' : markdown(scores));
+  if (scores.length > 0) console.log(markdown(scores));
   for (const note of notes) console.log(`\n${note}`);
+  if (scores.length === 0) {
+    throw new InvalidInputError(`There is no result under the budgets ${namesOf(budgets)} to report.`);
+  }
   const path = args.text('plot');
   if (path !== undefined) await writeFile(path, plot(scores));
   if (args.has('json')) console.log(JSON.stringify(scores));
+}
+
+/** Before anything is measured, so that nothing is lost by it. @throws UsageError when a file cannot be written. */
+async function checkWritable(args: Arguments, option: 'out' | 'plot'): Promise<void> {
+  const path = args.text(option);
+  if (path === undefined) return;
+  await access(dirname(path), constants.W_OK).catch((cause: NodeJS.ErrnoException) => {
+    throw new UsageError(`--${option} is ${path}, but its folder cannot be written to (${cause.code}).`);
+  });
 }
 
 function budgetsGiven(args: Arguments): NamedBudget[] | undefined {

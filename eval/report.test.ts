@@ -73,7 +73,7 @@ Right answers in %, with 95 % confidence intervals. 4 questions a figure.
 | --- | --: | --: |
 | full | 75.0 (30.1–95.4) |  |
 | infinipot-v |  | 50.0 (15.0–85.0) |`);
-  expect(text).toContain('| infinipot-v | 1/16 | 50.0 (2) | 50.0 (2) |'); // by length
+  expect(text).toContain('| infinipot-v | 1/16 | 50.0 (9.5–90.5) of 2 | 50.0 (9.5–90.5) of 2 |'); // by length
   expect(text).not.toContain('Questions about the present, by time gone by');
   expect(text).not.toContain('by type'); // there is but one of each tense
 });

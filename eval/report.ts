@@ -123,9 +123,7 @@ function overBudget(scores: readonly Score[], tense: Tense | undefined): string 
     method,
     ...budgets.map((budget) => {
       const score = all.find((candidate) => candidate.method === method && candidate.budget === budget);
-      return score
-        ? `${percent(score.right / score.asked)} (${percent(score.low)}–${percent(score.high)})`
-        : '';
+      return score ? figure(score) : '';
     }),
   ]);
   const asked = all.map((score) => score.asked);
@@ -140,7 +138,7 @@ function overBudget(scores: readonly Score[], tense: Tense | undefined): string 
 
 const APART_TITLES = { group: 'length', ago: 'time gone by', type: 'type' } as const;
 
-/** Cells by types, groups or times, in % with the number asked; empty if there is nothing to tell apart. */
+/** Cells by types, groups or times, in % with the interval and the number asked; empty if there is nothing to tell apart. */
 function apart(scores: readonly Score[], tense: Tense | undefined, by: keyof typeof APART_TITLES): string {
   const figures = scores.filter((score) => score.tense === tense && score.by === by);
   const found = distinct(figures.map(({ name }) => name));
@@ -151,16 +149,21 @@ function apart(scores: readonly Score[], tense: Tense | undefined, by: keyof typ
     ...cell.split(' '),
     ...names.map((name) => {
       const score = figures.find((so) => `${so.method} ${so.budget}` === cell && so.name === name);
-      return score ? `${percent(score.right / score.asked)} (${score.asked})` : '';
+      return score ? `${figure(score)} of ${score.asked}` : '';
     }),
   ]);
   const title = `### ${tenseTitle(tense)}, by ${APART_TITLES[by]}`;
-  return `${title}\n\nRight answers in % (number asked).\n\n${table(['policy', 'budget', ...names], rows)}`;
+  return `${title}\n\nRight answers in % (95 % confidence interval) of so many asked.\n\n${table(['policy', 'budget', ...names], rows)}`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const rule = head.map((_, column) => (column === 0 ? '---' : '--:'));
   return [head, rule, ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+}
+
+/** `47.4 (39.8–55.2)` */
+function figure({ right, asked, low, high }: Score): string {
+  return `${percent(right / asked)} (${percent(low)}–${percent(high)})`;
 }
 
 function percent(share: number): string {

@@ -15,9 +15,6 @@ export interface Setting {
   readonly model: string;
 }
 
-/** How a model is fed whose name says nothing of it: as the bundled one was before names could say. */
-const UNSAID = { size: '112x112', positions: 256 } as const;
-
 /**
  * Names a model, as it is fed, for a {@link Setting}.
  * @param fingerprint of its files.
@@ -27,12 +24,7 @@ export function nameModel(
   fingerprint: string,
   { frame, trainedPositions }: Pick<ModelFiles, 'frame' | 'trainedPositions'>,
 ): string {
-  const size = `${frame.width}x${frame.height}`;
-  return [
-    fingerprint,
-    ...(size === UNSAID.size ? [] : [size]),
-    ...(trainedPositions === UNSAID.positions ? [] : [`${trainedPositions ?? 'all'} positions`]),
-  ].join(' ');
+  return `${fingerprint} ${frame.width}x${frame.height} ${trainedPositions ?? 'all'} positions`;
 }
 
 /** A run: an exam in one cell. */

@@ -39,10 +39,13 @@ export function checkRingShape(shape: RingShape): void {
       throw new InvalidInputError(`The KV ring's ${name} is ${value}; it must be a positive whole number.`);
     }
   }
-  if (capacity % 64 !== 0 || capacity > MAX_CAPACITY) {
+  if (capacity > MAX_CAPACITY) {
     throw new InvalidInputError(
-      `The KV ring's capacity is ${capacity} slots; it must be a multiple of 64 up to ${MAX_CAPACITY}.`,
+      `Memory for ${capacity} tokens, text included, was asked for; it holds ${MAX_CAPACITY} at most. Choose a smaller budget.`,
     );
+  }
+  if (capacity % 64 !== 0) {
+    throw new InvalidInputError(`The KV ring's capacity is ${capacity} slots; it must be a multiple of 64.`);
   }
   if (tokensPerFrame % gridColumns !== 0) {
     throw new InvalidInputError(
