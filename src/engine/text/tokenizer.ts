@@ -1,18 +1,15 @@
-// Text to token ids and back, for byte-level BPE of the Qwen2 kind, built from a GGUF file's metadata.
-// Special tokens are never part of the BPE vocabulary here, so plain text can never turn into one.
-import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
+// Text to token ids and back, for byte-level BPE, built from a GGUF file's metadata. Special tokens are never part
+// of the BPE vocabulary here, so plain text can never turn into one.
 import { ModelFormatError } from '../errors';
 import type { Metadata } from '../gguf/metadata';
-
-/** Qwen2's pre-tokenizer, as in the `tokenizer.json` it is published with. */
-const QWEN2_PATTERN =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+import { BYTE_CHARACTERS, BytePairs } from './byte-pairs';
+import { cutText, PRE_TOKENIZER_NAMES, type PreTokenizer, preTokenizer } from './pre-tokenizer';
 
 /** Token types of `tokenizer.ggml.token_type`. */
 const TOKEN_TYPE = { control: 3, userDefined: 4, unused: 5 } as const;
 
 /** Tokens that end an answer of a chat model whatever the metadata says. */
-const END_TOKENS = ['<|im_end|>', '<|endoftext|>'];
+const END_TOKENS = ['<|im_end|>', '<|endoftext|>', '<end_of_utterance>'];
 
 export interface EncodeOptions {
   /** Recognise special tokens such as `<|im_end|>` inside the text; only for text the engine wrote itself. */
@@ -28,14 +25,14 @@ export class Tokenizer {
   readonly #fileName: string;
   readonly #tokens: readonly string[];
   readonly #types: readonly number[];
-  readonly #bpe: BpeTokenizer;
+  readonly #pre: PreTokenizer;
+  readonly #pairs: BytePairs;
   readonly #special = new Map<string, number>();
   readonly #specialPattern: RegExp | undefined;
 
-  /** @throws ModelFormatError when the file has no byte-level BPE tokenizer of the Qwen2 kind. */
+  /** @throws ModelFormatError when the file has no byte-level BPE tokenizer, or one of a kind that is not known. */
   constructor(metadata: Metadata) {
-    requireKind(metadata, 'tokenizer.ggml.model', 'gpt2');
-    requireKind(metadata, 'tokenizer.ggml.pre', 'qwen2');
+    this.#pre = readPreTokenizer(metadata);
     this.#fileName = metadata.fileName;
     this.#tokens = metadata.strings('tokenizer.ggml.tokens');
     this.#types = metadata.numbers('tokenizer.ggml.token_type');
@@ -45,14 +42,14 @@ export class Tokenizer {
         `${metadata.fileName} is damaged: it has ${this.size} tokens, but types of ${this.#types.length}. Download it again.`,
       );
     }
-    // Without a prototype, so that a token called "__proto__" is a token like any other.
-    const vocab: Record<string, number> = Object.create(null);
+    const ordinary = new Map<string, number>();
     this.#tokens.forEach((token, id) => {
       const type = this.#types[id];
       if (type === TOKEN_TYPE.control || type === TOKEN_TYPE.userDefined) this.#special.set(token, id);
-      else if (type !== TOKEN_TYPE.unused) vocab[token] = id;
+      else if (type !== TOKEN_TYPE.unused) ordinary.set(token, id);
     });
-    this.#bpe = bpeTokenizer(vocab, metadata.strings('tokenizer.ggml.merges'));
+    const merges = metadata.strings('tokenizer.ggml.merges');
+    this.#pairs = new BytePairs(ordinary, merges, this.size, this.#pre.wholePieces);
     this.#specialPattern = alternatives([...this.#special.keys()]);
     this.eosTokenIds = new Set(
       [
@@ -74,7 +71,7 @@ export class Tokenizer {
 
   /** Ids of text from outside, which never holds a special token whatever it says. */
   encodeUserText(text: string): number[] {
-    return text === '' ? [] : this.#bpe.encode(text, { add_special_tokens: false }).ids;
+    return cutText(text, this.#pre).flatMap((piece) => this.#pairs.encode(piece));
   }
 
   /** The text of ids. Special tokens are left out; bytes that are no UTF-8 become U+FFFD. */
@@ -92,7 +89,9 @@ export class Tokenizer {
       return new Uint8Array(0);
     const token = this.#tokens[id]!;
     if (type === TOKEN_TYPE.userDefined) return new TextEncoder().encode(token);
-    return Uint8Array.from(token, (character) => BYTE_OF_CHARACTER.get(character) ?? '?'.charCodeAt(0));
+    const bytes = new Uint8Array(token.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = BYTE_OF_CODE[token.charCodeAt(i)] ?? '?'.charCodeAt(0);
+    return bytes;
   }
 
   /** Id of a special token by its name, such as `<|vision_start|>`. @throws ModelFormatError if there is none. */
@@ -125,33 +124,18 @@ export class TextStream {
   }
 }
 
-function requireKind(metadata: Metadata, key: string, wanted: string): void {
-  const found = metadata.string(key);
-  if (found === wanted) return;
-  throw new ModelFormatError(
-    `${metadata.fileName}: the tokenizer is of a kind this engine does not know (${key} is "${found}", not "${wanted}").`,
-  );
-}
-
-/** The library's tokenizer, given what a `tokenizer.json` without added tokens would hold. */
-function bpeTokenizer(vocab: Record<string, number>, merges: readonly string[]): BpeTokenizer {
-  return new BpeTokenizer(
-    {
-      added_tokens: [],
-      normalizer: { type: 'NFC' },
-      pre_tokenizer: {
-        type: 'Sequence',
-        pretokenizers: [
-          { type: 'Split', pattern: { Regex: QWEN2_PATTERN }, behavior: 'Isolated', invert: false },
-          { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false },
-        ],
-      },
-      post_processor: null,
-      decoder: null,
-      model: { type: 'BPE', vocab, merges, unk_token: null, byte_fallback: false, ignore_merges: false },
-    },
-    {},
-  );
+function readPreTokenizer(metadata: Metadata): PreTokenizer {
+  const wrong = (key: string, found: string, known: string) =>
+    new ModelFormatError(
+      `${metadata.fileName}: the tokenizer is of a kind this engine does not know (${key} is "${found}", not ${known}).`,
+    );
+  const model = metadata.string('tokenizer.ggml.model');
+  if (model !== 'gpt2') throw wrong('tokenizer.ggml.model', model, '"gpt2"');
+  const name = metadata.string('tokenizer.ggml.pre');
+  const known = PRE_TOKENIZER_NAMES.map((each) => `"${each}"`).join(' or ');
+  const found = preTokenizer(name);
+  if (!found) throw wrong('tokenizer.ggml.pre', name, known);
+  return found;
 }
 
 /** A pattern that splits a text at any of the words and keeps them; a word wins over its own beginning. */
@@ -163,16 +147,11 @@ function alternatives(words: readonly string[]): RegExp | undefined {
   return new RegExp(`(${escaped.join('|')})`);
 }
 
-/**
- * GPT-2's byte alphabet: printable bytes stand for themselves, the other 68 for U+0100 onwards in order.
- */
-const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = (() => {
-  const map = new Map<string, number>();
-  let next = 256;
-  for (let byte = 0; byte < 256; byte++) {
-    const printable =
-      (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
-    map.set(String.fromCharCode(printable ? byte : next++), byte);
-  }
-  return map;
+/** Bytes by the code of their character. */
+const BYTE_OF_CODE: readonly (number | undefined)[] = (() => {
+  const bytes: (number | undefined)[] = [];
+  BYTE_CHARACTERS.forEach((character, byte) => {
+    bytes[character.charCodeAt(0)] = byte;
+  });
+  return bytes;
 })();
