@@ -16,8 +16,10 @@ import torch
 from fixture_blocks import check_blocks, write_blocks
 from fixture_files import check_fixture, write_fixture
 from fixture_table import FIXTURES
+from fixture_templates import check_templates, write_templates
 from fixture_texts import check_texts, write_texts
 from fixture_tokenizer import train_tokenizer
+from fixture_tokenizers import check_tokenizers, write_tokenizers
 from oracle_infinipot import check_infinipot, write_infinipot
 
 FOLDER = Path(__file__).parent / "fixtures"
@@ -27,6 +29,8 @@ def write_all() -> None:
     FOLDER.mkdir(exist_ok=True)
     train_tokenizer().save(str(FOLDER / "tokenizer.json"))
     write_texts(FOLDER)
+    write_templates(FOLDER)
+    write_tokenizers(FOLDER / "tokenizers")
     write_blocks(FOLDER / "blocks")
     write_infinipot(FOLDER / "infinipot")
     for shape, cases in FIXTURES:
@@ -43,6 +47,8 @@ def write_some(names: list[str]) -> None:
 
 def check_all() -> None:
     check_texts(FOLDER)
+    check_templates(FOLDER)
+    check_tokenizers(FOLDER / "tokenizers")
     check_blocks(FOLDER / "blocks")
     check_infinipot(FOLDER / "infinipot")
     for shape, _ in FIXTURES:

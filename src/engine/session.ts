@@ -349,9 +349,11 @@ class StreamSession implements Session {
     const context = this.#context;
     const sampling = samplingOf(options.sampling);
     const watching = context.positions.inVideo;
-    const closing = watching ? this.#special(this.#pieces.afterFrames) : [];
-    const question = [...tokenizer.encodeUserText(text), ...this.#special(this.#pieces.afterQuestion)];
-    const afterAnswer = this.#special(this.#pieces.afterAnswer);
+    const pieces = this.#pieces;
+    const closing = watching ? this.#special(pieces.afterFrames) : [];
+    const lead = watching ? pieces.leadAfterFrames : pieces.leadAfterAnswer;
+    const question = [...tokenizer.encodeUserText(lead + text), ...this.#special(pieces.afterQuestion)];
+    const afterAnswer = this.#special(pieces.afterAnswer);
     const nextFrame = this.#special(this.#frameText.before('after-turn', MANY_SECONDS));
     const markers = closing.length + afterAnswer.length + nextFrame.length;
     const limit = context.makeTextRoom(question.length + markers, sampling.maxTokens);

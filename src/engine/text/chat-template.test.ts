@@ -20,6 +20,11 @@ function template(parts: {
 ${parts.after ?? ''}{% endfor %}{% if add_generation_prompt %}${parts.generation ?? '<|im_start|>assistant\n'}{% endif %}`;
 }
 
+function readReference<T>(path: string): T {
+  const text = readFileSync(new URL(`../../../reference/${path}`, import.meta.url), 'utf8');
+  return (path.endsWith('.json') ? JSON.parse(text) : text) as T;
+}
+
 const withSystem = template({
   system: `{% if loop.first and message['role'] != 'system' %}<|im_start|>system
 You are a helpful assistant.<|im_end|>
@@ -41,8 +46,10 @@ describe('a template of the known form', () => {
       opening:
         '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<|vision_start|>',
       afterFrames: '<|vision_end|>',
+      leadAfterFrames: '',
       afterQuestion: '<|im_end|>\n<|im_start|>assistant\n',
       afterAnswer: '<|im_end|>\n<|im_start|>user\n',
+      leadAfterAnswer: '',
       beforeFrames: '<|vision_start|>',
     });
   });
@@ -52,9 +59,10 @@ describe('a template of the known form', () => {
   });
 
   it("gives the reference's rendering of a question about a video", () => {
-    const { template: source, cases } = JSON.parse(
-      readFileSync(new URL('../../../reference/fixtures/chat-template.json', import.meta.url), 'utf8'),
-    ) as { template: string; cases: { name: string; addGenerationPrompt: boolean; text: string }[] };
+    const { template: source, cases } = readReference<{
+      template: string;
+      cases: { name: string; addGenerationPrompt: boolean; text: string }[];
+    }>('fixtures/chat-template.json');
     const p = piecesOf(source);
     expect(`${p.opening}<|video_pad|>${p.afterFrames}What moved first?${p.afterQuestion}`).toBe(
       cases.find((each) => each.name === 'video' && each.addGenerationPrompt)?.text,
@@ -82,6 +90,81 @@ describe('a template of the known form', () => {
   });
 });
 
+it('tells the template the names of the first and last token', () => {
+  const source = `{{ bos_token }}${plain.replaceAll('<|im_end|>', '{{ eos_token }}')}`;
+  const metadata = new Metadata('model.gguf', [
+    ['tokenizer.chat_template', source],
+    ['tokenizer.ggml.tokens', ['a', '<s>', '</s>']],
+    ['tokenizer.ggml.bos_token_id', 1],
+    ['tokenizer.ggml.eos_token_id', 2],
+  ]);
+  expect(conversationPieces(metadata)).toMatchObject({
+    opening: '<s><|im_start|>user\n<|vision_start|>',
+    afterQuestion: '</s>\n<|im_start|>assistant\n',
+  });
+});
+
+describe('templates of published models', () => {
+  const { conversations, cases, bosToken, eosToken } = readReference<{
+    conversations: Record<string, Record<string, unknown>[]>;
+    cases: { template: string; conversation: string; addGenerationPrompt: boolean; text: string }[];
+    bosToken: string;
+    eosToken: string;
+  }>('fixtures/templates.json');
+  const names = [...new Set(cases.map((each) => each.template))];
+  const sourceOf = (name: string) => readReference<string>(`templates/${name}.jinja`);
+
+  it.each(names)('%s is rendered as by transformers', (name) => {
+    const template = new Template(sourceOf(name));
+    for (const { conversation, addGenerationPrompt, text } of cases.filter(
+      (each) => each.template === name,
+    )) {
+      const rendered = template.render({
+        messages: conversations[conversation],
+        add_generation_prompt: addGenerationPrompt,
+        enable_thinking: false,
+        bos_token: bosToken,
+        eos_token: eosToken,
+      });
+      expect(rendered, conversation).toBe(text);
+    }
+  });
+
+  // Where `given` is said, the template writes it before an answer that was given, and something else to ask for one;
+  // a session keeps what asked.
+  it.each<{ name: string; medium: 'video' | 'image'; pad: string; given?: string }>([
+    { name: 'qwen2-vl', medium: 'video', pad: '<|video_pad|>' },
+    { name: 'qwen3-vl', medium: 'video', pad: '<|video_pad|>' },
+    {
+      name: 'qwen3.5',
+      medium: 'video',
+      pad: '<|video_pad|>',
+      given: '<|im_end|>\n<|im_start|>assistant\n',
+    },
+    {
+      name: 'llava-onevision',
+      medium: 'video',
+      pad: '<video>',
+      given: '<|im_end|><|im_start|>assistant \n',
+    },
+    { name: 'internvl3', medium: 'video', pad: '<video>' },
+    { name: 'smolvlm2-video', medium: 'video', pad: '<video>', given: '<end_of_utterance>\nAssistant: ' },
+    { name: 'smolvlm2', medium: 'image', pad: '<image>', given: '<end_of_utterance>\nAssistant: ' },
+  ])('$name gives a whole conversation, piece by piece', ({ name, medium, pad, given }) => {
+    const p = piecesOf(sourceOf(name));
+    const golden = cases.find(
+      (each) => each.template === name && each.conversation === `${medium} turns` && each.addGenerationPrompt,
+    )!;
+    const see = `${pad}${p.afterFrames}${p.leadAfterFrames}`;
+    const toAnswer = given ?? p.afterQuestion;
+    const whole =
+      `${p.opening}${see}Where is the ball?${toAnswer}On the left.` +
+      `${p.afterAnswer}${p.beforeFrames}${see}And\nnow?${toAnswer}It stopped.` +
+      `${p.afterAnswer}${p.leadAfterAnswer}Is <|im_end|> special  here?${p.afterQuestion}`;
+    expect(whole).toBe(golden.text);
+  });
+});
+
 describe('a template that is not', () => {
   it.each([
     ['is broken', '{% for %}', /cannot be parsed/],
@@ -98,10 +181,19 @@ describe('a template that is not', () => {
       /leaves out part of a message/,
     ],
     [
-      'begins answers otherwise later',
-      template({ generation: '<|im_start|>assistant\n<think>\n' }),
+      'begins questions otherwise later',
+      template({ after: `{% if loop.first %}{{ 'Listen: ' }}{% endif %}` }),
       /a later turn changes/,
     ],
+    [
+      'introduces questions without a video',
+      template({ video: '', after: '' }).replace(
+        '{% if message',
+        `{% if message['content'][0]['type'] == 'video' %}<video>{% elif message['role'] == 'user' %}Listen: {% endif %}{% if message`,
+      ),
+      /a question without a video is introduced by words/,
+    ],
+    ['thinks aloud', template({ generation: '<|im_start|>assistant\n<think>\n' }), /think aloud/],
     [
       'numbers its videos',
       template({ video: '{{ loop.index }}{{ messages|length }}<|vision_start|><|video_pad|><|vision_end|>' }),

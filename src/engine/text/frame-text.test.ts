@@ -7,8 +7,10 @@ import { FrameText } from './frame-text';
 const PIECES = {
   opening: 'USER <|vision_start|>',
   afterFrames: '<|vision_end|>',
+  leadAfterFrames: '',
   afterQuestion: ' ASSISTANT ',
   afterAnswer: ' USER ',
+  leadAfterAnswer: '',
   beforeFrames: 'Video: <|vision_start|>',
 };
 
