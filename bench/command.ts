@@ -179,7 +179,9 @@ async function benchStream(args: Arguments, [policy, ...others]: Policies): Prom
     textTokens: BENCH_TEXT_TOKENS,
     onMinute: (done, measured) => {
       const seconds = (performance.now() - begun) / 1000;
-      const ratio = measured ? `; a pair took ${measured.pair.ratio.middle.toFixed(3)} of a fresh session's` : '';
+      const ratio = measured
+        ? `; a pair took ${measured.pair.ratio.middle.toFixed(3)} of a fresh session's`
+        : '';
       console.error(`${done} minutes of the stream in ${seconds.toFixed(0)} s${ratio}`);
     },
   });
