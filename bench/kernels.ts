@@ -127,6 +127,7 @@ function attentionOptions(gpu: Gpu, tokens: number, slots: number): DecoderOptio
     ropeTheta: 1e6,
     ropeSections: [16, 24, 24],
     ropeInterleaved: false,
+    mrope: true,
     qkvBias: true,
     qkNorm: false,
     deepstackLayers: 0,

@@ -215,11 +215,11 @@ export class Bench {
   }
 
   #prefill(): void {
-    const { gpu, decoder, ring, grid } = this.#model;
-    const positions = framePositions(this.#nextPosition, 0, grid.tokenRows, grid.tokenCols);
+    const { gpu, decoder, ring, grid, frameShape } = this.#model;
+    const positions = framePositions(this.#nextPosition, 0, frameShape);
     const place = ring.allocate('visual', grid.tokens);
     submit(gpu.device, 'prefill', decoder.prefill({ positions, place }));
-    this.#nextPosition++;
+    this.#nextPosition += frameShape.duration;
     this.#pairs++;
   }
 

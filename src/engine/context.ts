@@ -7,7 +7,7 @@ import type { Block } from './decoder/decoder';
 import { Dialogue, type Exchange } from './dialogue';
 import { InvalidInputError } from './errors';
 import { submit } from './gpu/program';
-import { Positions, type PositionsState } from './memory/positions';
+import { Positions, type PositionsState, side } from './memory/positions';
 import type { Region } from './memory/ring';
 import type { SeqRange } from './memory/seq-range';
 import { type ClockState, StreamClock } from './memory/stream-clock';
@@ -29,7 +29,7 @@ export class Context {
   constructor(model: Model) {
     this.#model = model;
     this.positions = new Positions(model.trainedPositions);
-    this.#clock = new StreamClock(model.video.positionsPerSecond);
+    this.#clock = new StreamClock(model.video.positionsPerSecond, model.frameShape.duration);
   }
 
   /** Forgets everything. */
@@ -94,8 +94,7 @@ export class Context {
 
   /** Begins a video: frames from now on are of it. */
   openVideo(): void {
-    const { ring, grid } = this.#model;
-    this.positions.openVideo(ring.nextSeq, grid.tokenRows, grid.tokenCols);
+    this.positions.openVideo(this.#model.ring.nextSeq, this.#model.frameShape);
     this.#clock.openVideo();
   }
 
@@ -118,13 +117,13 @@ export class Context {
    * @returns whether it pruned.
    */
   makeFrameRoom(opening: number, timestampMs: number): boolean {
-    const { ring, rotation, grid } = this.#model;
+    const { ring, rotation, grid, frameShape } = this.#model;
     const pruned = ring.makeRoom(() => rotation.locate(this.positions.waysBack, ring.nextSeq));
     // No more frames keep their text than could be held whole.
     this.#drop(this.dialogue.dropSeparators(Math.floor(ring.budget / grid.tokens) - 1));
     this.#dropTurns(opening);
     const seconds = Math.min(this.#clock.advance(timestampMs), Math.floor(this.positions.range / 4));
-    this.#makePositions(opening + Math.max(grid.tokenRows, grid.tokenCols, seconds));
+    this.#makePositions(opening + Math.max(side(frameShape), seconds));
     return pruned;
   }
 

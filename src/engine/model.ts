@@ -5,6 +5,7 @@ import type { LoadProgress } from './contract';
 import { planDecoder } from './decoder/buffers';
 import { Decoder } from './decoder/decoder';
 import type { DecoderHyper } from './decoder/hyper';
+import { type FrameShape, frameShape } from './decoder/rotary';
 import { InvalidInputError, ModelFormatError } from './errors';
 import type { ByteSource } from './gguf/byte-source';
 import { fingerprint } from './gguf/fingerprint';
@@ -13,6 +14,7 @@ import type { Gpu } from './gpu/device';
 import { Ledger } from './gpu/ledger';
 import type { MemoryPlan } from './gpu/memory-plan';
 import { WeightPlan } from './gpu/weights';
+import { side } from './memory/positions';
 import { Ring } from './memory/ring';
 import { planRing, type RingShape } from './memory/ring-shape';
 import { KeyRotation, planRotation } from './memory/rotation';
@@ -54,6 +56,8 @@ export interface Model {
   readonly gpu: Gpu;
   readonly ledger: Ledger;
   readonly grid: FrameGrid;
+  /** Of a frame's visual tokens before the decoder. */
+  readonly frameShape: FrameShape;
   readonly frames: FrameInput;
   readonly encoder: VisionEncoder;
   readonly decoder: Decoder;
@@ -128,7 +132,8 @@ async function build(
     visionHyper.patchSize,
     visionHyper.mergeSize,
   );
-  const trainedPositions = positionRange(options.trainedPositions ?? hyper.contextLength, hyper, grid);
+  const shape = frameShape(hyper, grid.tokenRows, grid.tokenCols);
+  const trainedPositions = positionRange(options.trainedPositions ?? hyper.contextLength, hyper, shape);
   const separator = tokenizer.encode(frameText.before('next', MANY_SECONDS), { parseSpecial: true }).length;
   const separators = separator * Math.floor(options.visualTokens / grid.tokens);
   const ringShape: RingShape = {
@@ -203,6 +208,7 @@ async function build(
       gpu,
       ledger,
       grid,
+      frameShape: shape,
       frames,
       encoder,
       decoder,
@@ -231,8 +237,8 @@ function readTokenizer(file: ModelFile, { vocab }: DecoderHyper): Tokenizer {
 }
 
 /** @throws InvalidInputError when a frame and a short conversation would not fit into `wanted` positions. */
-function positionRange(wanted: number, { contextLength }: DecoderHyper, grid: FrameGrid): number {
-  const least = MIN_TEXT_POSITIONS + 2 * Math.max(grid.tokenRows, grid.tokenCols);
+function positionRange(wanted: number, { contextLength }: DecoderHyper, frame: FrameShape): number {
+  const least = MIN_TEXT_POSITIONS + 2 * side(frame);
   if (Number.isInteger(wanted) && wanted >= least) return Math.min(wanted, contextLength);
   throw new InvalidInputError(
     `The model is said to be trained on ${wanted} positions; it must be a whole number of at least ${least} for frames of this size. Correct its card, or choose smaller frames.`,

@@ -65,7 +65,7 @@ describe('the context after a rebase', () => {
     try {
       model.ring.configure({ policy: 'full' });
       const logits = () => downloadFloats(gpu.device, model.ledger.get('decoder.logits'));
-      const stream = new TrackedStream(RANGE, [model.grid.tokenRows, model.grid.tokenCols]);
+      const stream = new TrackedStream(RANGE, model.frameShape);
       const context = new Context(model);
       fill(model, context);
       await context.question(QUESTION, GREEDY);

@@ -3,7 +3,7 @@
 
 import type { RgbFrame, Sampling } from './contract';
 import { STEPS_IN_FLIGHT } from './decoder/buffers';
-import { textPositions } from './decoder/rotary';
+import { frameShape, textPositions } from './decoder/rotary';
 import { InvalidInputError } from './errors';
 import { submit } from './gpu/program';
 import { Positions } from './memory/positions';
@@ -104,7 +104,7 @@ export function seeFrames(model: Model, runs: readonly PromptRun[], frames: read
 export async function runPrompt(model: Model, runs: readonly PromptRun[], see: See): Promise<PromptEnd> {
   const { decoder, ring, gpu } = model;
   const positions = new Positions(model.trainedPositions);
-  const clock = new StreamClock(model.video.positionsPerSecond);
+  const clock = new StreamClock(model.video.positionsPerSecond, model.frameShape.duration);
   const blocks = [...promptBlocks(runs, decoder.blockTokens)];
   ring.reset();
   let firstId = -1;
@@ -115,7 +115,8 @@ export async function runPrompt(model: Model, runs: readonly PromptRun[], see: S
     const tokens = ids ? ids.length : visual.run.rows * visual.run.columns;
     const place = ring.allocate('pinned', tokens);
     if (visual?.time === 0) {
-      positions.openVideo(place.firstSeq, visual.run.rows, visual.run.columns);
+      const { rows, columns } = visual.run;
+      positions.openVideo(place.firstSeq, frameShape(decoder.hyper, rows, columns));
       clock.openVideo();
     }
     const record = decoder.prefill({

@@ -6,6 +6,11 @@ export interface DecoderTraits {
   readonly qkvBias: boolean;
   /** Each head of queries and keys is RMS-normalised before it is rotated. */
   readonly qkNorm: boolean;
+  /**
+   * Positions are of time, height and width, and a frame's tokens stand on a grid (M-RoPE); else there is one axis, and
+   * every token takes one position, visual ones too.
+   */
+  readonly mrope: boolean;
   /** Rotary pairs of time, height and width take turns, as far as the two shorter sections reach. */
   readonly ropeInterleaved: boolean;
 }
@@ -18,7 +23,7 @@ export interface Rope {
   readonly ropeInterleaved?: boolean;
 }
 
-/** A transformer decoder with grouped-query attention, SwiGLU and multimodal rotary positions. */
+/** A transformer decoder with grouped-query attention, SwiGLU and rotary positions, multimodal ones or of one axis. */
 export interface DecoderHyper extends DecoderTraits, Rope {
   readonly layers: number;
   readonly width: number;

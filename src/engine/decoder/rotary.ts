@@ -6,6 +6,28 @@ import type { Rope } from './hyper';
 /** A token's place in time and on the frame. Text has all three equal. */
 export type Position = readonly [time: number, height: number, width: number];
 
+/** How the tokens of a frame stand. */
+export interface FrameShape {
+  readonly rows: number;
+  readonly columns: number;
+  /** Positions of time that a frame takes: one that its tokens share, or one for each of them. */
+  readonly duration: number;
+}
+
+/**
+ * A frame's tokens on a grid at one time (M-RoPE); or where positions have one axis, in a row, each token one position
+ * behind the one before, as text stands.
+ */
+export function frameShape(
+  { mrope }: { readonly mrope: boolean },
+  rows: number,
+  columns: number,
+): FrameShape {
+  return mrope
+    ? { rows, columns, duration: 1 }
+    : { rows: 1, columns: rows * columns, duration: rows * columns };
+}
+
 /** Radians that a rotary pair turns a position. */
 export function rotaryFrequency(pair: number, pairs: number, ropeTheta: number): number {
   return ropeTheta ** (-pair / pairs);
@@ -57,9 +79,13 @@ export function textPositions(start: number, count: number): Position[] {
 }
 
 /** Positions of one temporal patch: `start` + its time, row and column, row-major over the merged grid. */
-export function framePositions(start: number, time: number, rows: number, columns: number): Position[] {
+export function framePositions(
+  start: number,
+  time: number,
+  { rows, columns, duration }: FrameShape,
+): Position[] {
   return Array.from({ length: rows * columns }, (_, i) => [
-    start + time,
+    start + time + Math.min(i, duration - 1),
     start + Math.floor(i / columns),
     start + (i % columns),
   ]);

@@ -1,10 +1,11 @@
 // Where tokens stand, and what a rebase does to it: positions as Qwen2-VL gives them, then the rule of `rebase`.
 
 import { describe, expect, it } from 'vitest';
+import { frameShape } from '../decoder/rotary';
 import { rebase, type Segment, type VideoSegment } from './positions';
 import { TrackedStream } from './testing/tracked-stream';
 
-const GRID: VideoSegment['grid'] = [2, 3];
+const GRID = frameShape({ mrope: true }, 2, 3);
 /** Positions a video keeps at least. */
 const SIDE = 3;
 
@@ -34,7 +35,7 @@ describe('positions', () => {
   it('an answer that is taken back leaves the video open', () => {
     const { positions } = new TrackedStream(1000, GRID);
     positions.text(0, 4);
-    positions.openVideo(4, ...GRID);
+    positions.openVideo(4, GRID);
     positions.frame(0);
     positions.text(10, 5);
     expect([positions.inVideo, positions.next]).toEqual([false, 12]);
@@ -43,6 +44,47 @@ describe('positions', () => {
     positions.rollback(10);
     expect([positions.inVideo, positions.next]).toEqual([true, 7]);
     expect(positions.frame(1)[0]).toEqual([5, 4, 4]);
+  });
+});
+
+describe('positions of one axis', () => {
+  const ROW = frameShape({ mrope: false }, 2, 3);
+
+  it('every token stands one behind the one before', () => {
+    const stream = new TrackedStream(1000, ROW);
+    stream.text(4);
+    watch(stream, 3);
+    stream.text(2);
+    watch(stream, 1);
+    const times = [...stream.tokens.values()].map(({ position }) => position[0]);
+    expect(times).toEqual([...times.keys()]);
+    expect(stream.positions.next).toBe(times.length);
+  });
+
+  it('a rebase cuts whole frames, and each keeps as many positions as it has tokens', () => {
+    const stream = new TrackedStream(60, ROW);
+    stream.text(2);
+    watch(stream, 5);
+    const question = stream.seq;
+    stream.text(3);
+    watch(stream, 2);
+    expect(stream.positions.next).toBe(47);
+    // To 30: 17 positions are three frames. What is held of them is where the fourth is.
+    stream.makeRoom(14);
+    expect(stream.times).toEqual([0, 1, 2, 2, 2, 2, 8, 14, 15, 16, 17, 23]);
+    expect(stream.at(2 + 5)[0]).toBe(2 + 5);
+    expect(stream.at(question)[0]).toBe(14);
+    expect(stream.positions.next).toBe(29);
+    watch(stream, 1);
+    expect(stream.at(stream.seq - 1)[0]).toBe(34);
+  });
+
+  it('a video never ends behind the range', () => {
+    const { positions } = new TrackedStream(20, ROW);
+    positions.openVideo(0, ROW);
+    positions.frame(0);
+    expect(positions.latestTime).toBe(14);
+    expect(positions.frame(14).at(-1)![0]).toBe(19);
   });
 });
 
@@ -127,7 +169,7 @@ describe('rebase', () => {
 
   it('seconds cut from a video that joins an older one stay cut', () => {
     const video = (first: number, start: number, zero: number, end: number): Segment => ({
-      ...{ kind: 'video', first, start, zero, end, grid: GRID },
+      ...{ kind: 'video', first, start, zero, end, frame: GRID },
     });
     const { segments, moves } = rebase([video(0, 0, 4, 8), video(48, 9, 15, 25)], 100);
     expect(segments).toEqual([video(0, 0, 11, 25)]);
@@ -139,8 +181,8 @@ describe('rebase', () => {
   });
 
   it('a video that no frame of has come yet adds nothing to the one it joins', () => {
-    const seen: VideoSegment = { kind: 'video', first: 0, start: 0, zero: 4, end: 8, grid: GRID };
-    const opened: VideoSegment = { kind: 'video', first: 24, start: 9, zero: 0, end: 0, grid: GRID };
+    const seen: VideoSegment = { kind: 'video', first: 0, start: 0, zero: 4, end: 8, frame: GRID };
+    const opened: VideoSegment = { kind: 'video', first: 24, start: 9, zero: 0, end: 0, frame: GRID };
     expect(rebase([seen, opened], 100).segments).toEqual([seen]);
   });
 

@@ -6,12 +6,13 @@
 //
 //   time    start + max(0, t − zero)        row    start + row        column    start + column
 //
-// and what follows stands behind the largest of them. Times are counted through the whole stream, from one video
+// and what follows stands behind the largest of them. Where positions have one axis, time, a frame's tokens stand in a
+// row, each one position behind the one before, and the next frame's time is behind them all (`FrameShape`). Times are counted through the whole stream, from one video
 // straight on to the next (`stream-clock.ts`); one of them is called a second here, whatever it lasts. `zero` is the
 // time of the video's first frame, until seconds are cut.
 
 import type { PositionPolicy } from '../contract';
-import { framePositions, type Position, textPositions } from '../decoder/rotary';
+import { type FrameShape, framePositions, type Position, textPositions } from '../decoder/rotary';
 import type { SeqRange } from './seq-range';
 
 /** Text with sequence numbers first ≤ seq < end, the first of them at position `start`. */
@@ -30,8 +31,7 @@ export interface VideoSegment {
   /** The time that stands at `start`; what is still held of times before shares that position. */
   readonly zero: number;
   readonly end: number;
-  /** Rows and columns of a frame. */
-  readonly grid: readonly [rows: number, columns: number];
+  readonly frame: FrameShape;
 }
 
 export type Segment = TextSegment | VideoSegment;
@@ -82,8 +82,9 @@ export function rebase(
   const laid = joined.map((segment): Segment => {
     let placed: Segment = { ...segment, start };
     if (placed.kind === 'video') {
-      const { zero, end, grid } = placed;
-      const cut = Math.max(0, Math.min(excess, end - zero - Math.max(...grid)));
+      const { zero, end, frame } = placed;
+      const whole = Math.ceil(excess / frame.duration) * frame.duration;
+      const cut = Math.max(0, Math.min(whole, end - zero - side(frame)));
       placed = { ...placed, zero: zero + cut };
       excess -= cut;
     }
@@ -112,7 +113,12 @@ function join(older: VideoSegment, newer: VideoSegment): VideoSegment {
 function extent(segment: Segment): number {
   if (segment.kind === 'text') return segment.end - segment.first;
   const seconds = segment.end - segment.zero;
-  return seconds === 0 ? 0 : Math.max(seconds, ...segment.grid);
+  return seconds === 0 ? 0 : Math.max(seconds, side(segment.frame));
+}
+
+/** Positions that a frame takes by its rows or columns, whichever are more. */
+export function side({ rows, columns }: FrameShape): number {
+  return Math.max(rows, columns);
 }
 
 /** The segments without the text of a range; where words stand does not change. */
@@ -182,7 +188,7 @@ export class Positions {
     const left = ranges.reduce(without, this.#segments);
     const least = rebase(left, 0).segments;
     const newest = least.findLast(({ kind }) => kind === 'video') as VideoSegment | undefined;
-    return this.range - behind(least) - Math.max(0, ...(newest?.grid ?? [])) - 1;
+    return this.range - behind(least) - (newest ? side(newest.frame) : 0) - 1;
   }
 
   /**
@@ -224,15 +230,8 @@ export class Positions {
   }
 
   /** Begins a video; its frames follow. */
-  openVideo(firstSeq: number, rows: number, columns: number): void {
-    this.#segments.push({
-      kind: 'video',
-      first: firstSeq,
-      start: this.next,
-      zero: 0,
-      end: 0,
-      grid: [rows, columns],
-    });
+  openVideo(firstSeq: number, frame: FrameShape): void {
+    this.#segments.push({ kind: 'video', first: firstSeq, start: this.next, zero: 0, end: 0, frame });
   }
 
   /** The latest time that the next frame of the open video may have. */
@@ -241,7 +240,8 @@ export class Positions {
     if (this.policy === 'absolute' || video?.kind !== 'video' || video.zero === video.end) {
       return Number.POSITIVE_INFINITY;
     }
-    return Math.max(video.end - 1, video.zero + this.range - 1 - video.start);
+    const { start, zero, end, frame } = video;
+    return Math.max(end, zero + this.range - start) - frame.duration;
   }
 
   /** Positions of the next frame of the video, row-major. @param time not before that of the frame before. */
@@ -249,8 +249,8 @@ export class Positions {
     const video = this.#segments.at(-1);
     if (video?.kind !== 'video') throw new Error('A frame needs an open video');
     const zero = video.zero === video.end ? time : video.zero;
-    this.#segments[this.#segments.length - 1] = { ...video, zero, end: time + 1 };
-    return framePositions(video.start, time - zero, ...video.grid);
+    this.#segments[this.#segments.length - 1] = { ...video, zero, end: time + video.frame.duration };
+    return framePositions(video.start, time - zero, video.frame);
   }
 
   /** Takes back the text with sequence numbers from `nextSeq` on. */

@@ -3,11 +3,12 @@
 // of its own, which a failure names: run that one alone by setting FIRST and SEQUENCES.
 
 import { expect, it } from 'vitest';
-import type { Position } from '../decoder/rotary';
+import { type FrameShape, frameShape, type Position } from '../decoder/rotary';
 import { Dialogue } from '../dialogue';
 import { TEXT } from '../gpu/step';
 import { testGpu } from '../gpu/testing/harness';
 import { PRUNING_POLICIES } from './policies';
+import { side } from './positions';
 import type { Region } from './ring';
 import type { RingShape } from './ring-shape';
 import { MirroredRing, type SavedRing } from './testing/mirrored-ring';
@@ -15,7 +16,7 @@ import { randomWords } from './testing/random-rows';
 import { TrackedStream } from './testing/tracked-stream';
 
 const FIRST = 1;
-const SEQUENCES = 520;
+const SEQUENCES = 780;
 const MOST_STEPS = 24;
 
 /** Trained positions of a life: from room for the longest turn beside what never goes, to twice that. */
@@ -28,6 +29,7 @@ const ROPE_THETA = 100;
 const SHAPES: readonly (RingShape & {
   visualCapacity: number;
   ropeSections: readonly [time: number, height: number, width: number];
+  mrope: boolean;
 })[] = [
   // Odd sizes; two layers, two heads, so that heads come to hold different tokens.
   {
@@ -40,6 +42,7 @@ const SHAPES: readonly (RingShape & {
     kvFormat: 'f16',
     visualCapacity: 31,
     ropeSections: [2, 1, 1],
+    mrope: true,
   },
   // The least that can stream, with plenty of text.
   {
@@ -52,6 +55,20 @@ const SHAPES: readonly (RingShape & {
     kvFormat: 'f32',
     visualCapacity: 6,
     ropeSections: [5, 4, 3],
+    mrope: true,
+  },
+  // Positions of one axis.
+  {
+    layers: 1,
+    kvHeads: 2,
+    headDim: 8,
+    capacity: 64,
+    tokensPerFrame: 4,
+    gridColumns: 2,
+    kvFormat: 'f32',
+    visualCapacity: 18,
+    ropeSections: [4, 0, 0],
+    mrope: false,
   },
 ];
 
@@ -71,13 +88,13 @@ class Model {
   readonly dialogue = new Dialogue();
   readonly stream: TrackedStream;
 
-  constructor(range: number, grid: TrackedStream['grid']) {
-    this.stream = new TrackedStream(range, grid);
+  constructor(range: number, frame: FrameShape) {
+    this.stream = new TrackedStream(range, frame);
   }
 
   copy(): Model {
     const { stream } = this;
-    const copy = new Model(stream.positions.range, stream.grid);
+    const copy = new Model(stream.positions.range, stream.frameShape);
     copy.tokens = [...this.tokens];
     copy.visual = this.visual;
     copy.dialogue.restore(this.dialogue.state);
@@ -97,17 +114,17 @@ class Life {
   rebases = 0;
   readonly #random: () => number;
   readonly #range: number;
-  readonly #grid: TrackedStream['grid'];
+  readonly #frame: FrameShape;
   #model: Model;
   #saved: { ring: SavedRing; model: Model } | undefined;
 
-  constructor(mirrored: MirroredRing, seed: number) {
+  constructor(mirrored: MirroredRing, mrope: boolean, seed: number) {
     const { tokensPerFrame, gridColumns } = mirrored.shape;
     this.mirrored = mirrored;
     this.#random = randomWords(seed);
     this.#range = LEAST_RANGE + this.#below(MOST_RANGE - LEAST_RANGE + 1);
-    this.#grid = [tokensPerFrame / gridColumns, gridColumns];
-    this.#model = new Model(this.#range, this.#grid);
+    this.#frame = frameShape({ mrope }, tokensPerFrame / gridColumns, gridColumns);
+    this.#model = new Model(this.#range, this.#frame);
   }
 
   #below(limit: number): number {
@@ -149,12 +166,13 @@ class Life {
     const frame = visual ? stream.frames : TEXT;
     const last = [...stream.tokens.values()].at(-1)?.position ?? [-1, -1, -1];
     const goesOn = visual && stream.positions.inVideo && tokens.at(-1)?.region === 'visual';
-    const positions = visual ? stream.frame() : stream.text(count);
+    const time = visual ? stream.nextTime : undefined;
+    const positions = visual ? stream.frame(time) : stream.text(count);
     expect(positions[0]![0], 'right behind').toBe((goesOn ? last[0] : Math.max(...last)) + 1);
     if (stream.positions.policy === 'rebased') {
       expect(Math.max(...positions.flat()), 'newest position').toBeLessThan(this.#range);
     }
-    this.mirrored.put(region, count, positions);
+    this.mirrored.put(region, count, positions, time);
     for (let patch = 0; patch < count; patch++) tokens.push({ region, frame, patch });
     if (visual) this.#model.visual += count;
     return { first, end: tokens.length };
@@ -213,7 +231,7 @@ class Life {
     const opening = this.#model.stream.positions.inVideo ? 0 : 1;
     if (await this.mirrored.makeRoom()) this.#model.visual = this.mirrored.ring.counts.visual;
     await this.#makeTextRoom(opening);
-    await this.#makePositions(opening + Math.max(...this.#grid));
+    await this.#makePositions(opening + side(this.#frame));
   }
 
   /** Lets go of the oldest turns until so much text fits, in the ring and, after rebases, in the range. */
@@ -299,7 +317,7 @@ class Life {
     this.done.push('forget');
     await this.mirrored.reset();
     const { policy } = this.#model.stream.positions;
-    this.#model = new Model(this.#range, this.#grid);
+    this.#model = new Model(this.#range, this.#frame);
     this.#model.stream.positions.policy = policy;
     this.#put('pinned', 1 + this.#below(3));
     this.#model.stream.openVideo();
@@ -329,22 +347,25 @@ class Life {
   }
 
   /**
-   * Order is kept: text stands behind all that came before it, a patch behind all text before it and no earlier than the
-   * patches before. What opens the stream stands where it always did.
+   * Order is kept: text stands behind all that came before it, a patch behind all text before it, and a frame no earlier
+   * than the one before. What opens the stream stands where it always did.
    */
   #compareOrder(): void {
     const { stream } = this.#model;
     let behindText = 0;
     let behindAll = 0;
     let time = 0;
+    let frame: number | undefined;
     const misplaced: [seq: number, position: Position][] = [];
     for (const [seq, { position, time: ofFrame }] of stream.tokens) {
       const isText = ofFrame === undefined;
       const least = isText ? behindAll : behindText;
-      if (Math.min(...position) < least || position[0] < time) misplaced.push([seq, position]);
+      const begins = isText || ofFrame !== frame;
+      if (Math.min(...position) < least || (begins && position[0] < time)) misplaced.push([seq, position]);
       behindAll = Math.max(behindAll, ...position.map((at) => at + 1));
       if (isText) behindText = behindAll;
-      time = position[0];
+      if (begins) time = position[0];
+      frame = ofFrame;
     }
     expect(misplaced, 'out of order').toEqual([]);
     const opening = Array.from({ length: this.#model.count('pinned') }, (_, i) => [i, i, i]);
@@ -355,9 +376,9 @@ class Life {
   }
 }
 
-for (const [i, { visualCapacity, ropeSections, ...shape }] of SHAPES.entries()) {
+for (const [i, { visualCapacity, ropeSections, mrope, ...shape }] of SHAPES.entries()) {
   const { layers, kvHeads, tokensPerFrame, kvFormat } = shape;
-  it(`${SEQUENCES / 2} random lives, ${layers}x${kvHeads} heads in ${kvFormat}, ${visualCapacity} tokens, ${tokensPerFrame} a frame`, async () => {
+  it(`${SEQUENCES / SHAPES.length} random lives, ${layers}x${kvHeads} heads in ${kvFormat}, ${visualCapacity} tokens, ${tokensPerFrame} a frame, mrope ${mrope}`, async () => {
     const rope = { ropeTheta: ROPE_THETA, ropeSections };
     const mirrored = await MirroredRing.create(await testGpu(), shape, visualCapacity, 7 + i, rope);
     mirrored.eager = false;
@@ -366,7 +387,7 @@ for (const [i, { visualCapacity, ropeSections, ...shape }] of SHAPES.entries()) 
     let rebases = 0;
     for (let seed = FIRST + i; seed < FIRST + SEQUENCES; seed += SHAPES.length) {
       mirrored.configure({ policy: 'infinipot-v', budget: { tokens: visualCapacity }, pooling: false });
-      const life = new Life(mirrored, seed);
+      const life = new Life(mirrored, mrope, seed);
       try {
         await life.live();
       } catch (cause) {

@@ -20,6 +20,15 @@ describe('one position a frame', () => {
   });
 });
 
+it('as many positions as a frame takes', () => {
+  const clock = new StreamClock(undefined, 6);
+  clock.openVideo();
+  expect(times(clock, [0, 500, 7000])).toEqual([0, 6, 12]);
+  clock.openVideo();
+  expect(clock.advance(8000)).toBe(6);
+  expect(times(clock, [8000])).toEqual([18]);
+});
+
 describe('two positions a second', () => {
   const opened = () => {
     const clock = new StreamClock(2);

@@ -14,15 +14,20 @@ const ROUNDING = 0.01;
 
 export class StreamClock {
   readonly #perSecond: number | undefined;
+  readonly #duration: number;
   #startMs: number | null = null;
   /** The time behind the newest frame. */
   #next = 0;
   /** Of the first frame of the open video, if it has one. */
   #origin: ClockState['origin'] = null;
 
-  /** @param perSecond positions a second; one a frame, whenever it comes, if left out. */
-  constructor(perSecond?: number) {
+  /**
+   * @param perSecond positions a second; if left out, a frame comes right behind the one before, whenever it comes.
+   * @param duration positions that a frame takes.
+   */
+  constructor(perSecond?: number, duration = 1) {
     this.#perSecond = perSecond;
+    this.#duration = duration;
   }
 
   clear(): void {
@@ -54,7 +59,7 @@ export class StreamClock {
 
   /** Positions that a frame of that timestamp would move the stream on. */
   advance(timestampMs: number): number {
-    return this.#at(timestampMs) + 1 - this.#next;
+    return this.#at(timestampMs) + this.#duration - this.#next;
   }
 
   /**
@@ -66,7 +71,7 @@ export class StreamClock {
     const time = Math.min(due, latest);
     this.#origin ??= { time, timestampMs };
     this.#origin = { ...this.#origin, time: this.#origin.time - (due - time) };
-    this.#next = time + 1;
+    this.#next = time + this.#duration;
     return time;
   }
 
@@ -74,6 +79,6 @@ export class StreamClock {
     if (this.#perSecond === undefined || !this.#origin) return this.#next;
     const { time, timestampMs: first } = this.#origin;
     const elapsed = Math.floor(((timestampMs - first) / 1000) * this.#perSecond + ROUNDING);
-    return Math.max(this.#next - 1, time + elapsed);
+    return Math.max(this.#next - this.#duration, time + elapsed);
   }
 }

@@ -2,7 +2,9 @@
 // of a stream with talk in between, rebased or not.
 
 import { expect, it } from 'vitest';
+import { frameShape } from '../decoder/rotary';
 import { pruneTarget } from './budget';
+import { side } from './positions';
 import type { RingShape } from './ring-shape';
 import { keptTokens } from './testing/oracle';
 import { randomWords } from './testing/random-rows';
@@ -21,7 +23,7 @@ const SHAPE: RingShape = {
   kvFormat: 'f32',
 };
 
-for (const [policy, positions, kvFormat, range, pooling] of [
+for (const [policy, positions, kvFormat, range, pooling, mrope = true] of [
   ['tar', 'rebased', 'f32', 160, false],
   ['tar', 'rebased', 'f16', 160, false],
   // How far keys are turned and where tokens stand for pooling share a buffer.
@@ -29,10 +31,11 @@ for (const [policy, positions, kvFormat, range, pooling] of [
   ['infinipot-v', 'rebased', 'f16', 160, false],
   // More videos than one pass tells of.
   ['tar', 'absolute', 'f32', 10_000, false],
+  ['tar', 'rebased', 'f32', 400, false, false],
 ] as const) {
-  const name = `${policy}${pooling ? ' with pooling' : ''}`;
+  const name = `${policy}${pooling ? ' with pooling' : ''}${mrope ? '' : ', positions of one axis'}`;
   it(`${name} keeps what the oracle keeps, ${PRUNES} times: ${positions}, keys in ${kvFormat}`, async () => {
-    const stream = new TrackedStream(range, [2, 3]);
+    const stream = new TrackedStream(range, frameShape({ mrope }, 2, 3));
     stream.positions.policy = positions;
     const ring = await TurnedRing.create({ ...SHAPE, kvFormat }, 120, stream);
     const random = randomWords(23);
@@ -44,7 +47,7 @@ for (const [policy, positions, kvFormat, range, pooling] of [
       while (ring.ring.prunes < PRUNES) {
         const { counts, budget } = ring.ring;
         if (counts.visual + SHAPE.tokensPerFrame > budget) moved += await pruneAsOracle(ring, pooling);
-        ring.makeRoom(3);
+        ring.makeRoom(side(stream.frameShape));
         ring.frame();
         if (positions === 'rebased' && random() % 5 > 0) continue;
         const count = 1 + (random() % 9);

@@ -18,14 +18,16 @@ export function readDecoderHyper(file: ModelFile, traits: DecoderTraits): Decode
   const key = (name: string) => `${metadata.string('general.architecture')}.${name}`;
   const width = metadata.number(key('embedding_length'));
   const heads = metadata.number(key('attention.head_count'));
-  const sections = metadata.numbers(key('rope.dimension_sections'));
+  const headDim = metadata.number(key('attention.key_length'), width / heads);
+  // Positions of one axis are told by their time.
+  const sections = traits.mrope ? metadata.numbers(key('rope.dimension_sections')) : [headDim / 2];
   const hyper: DecoderHyper = {
     ...traits,
     layers: metadata.number(key('block_count')),
     width,
     heads,
     kvHeads: metadata.number(key('attention.head_count_kv')),
-    headDim: metadata.number(key('attention.key_length'), width / heads),
+    headDim,
     ffnWidth: metadata.number(key('feed_forward_length')),
     vocab: tensors.get('token_embd.weight')?.rows ?? metadata.strings('tokenizer.ggml.tokens').length,
     contextLength: metadata.number(key('context_length')),

@@ -117,14 +117,20 @@ export class MirroredRing {
   /**
    * Allocates `tokens` and puts random ones; they reach the GPU before it next works on the ring.
    * @param positions where they stand; needed if the ring is to be rebased.
+   * @param time of a frame; its number if left out.
    */
-  put(region: Region, tokens = this.shape.tokensPerFrame, positions?: readonly Position[]): void {
+  put(
+    region: Region,
+    tokens = this.shape.tokensPerFrame,
+    positions?: readonly Position[],
+    time?: number,
+  ): void {
     const place = this.ring.allocate(region, tokens);
     if (region === 'visual') {
       this.#frames.push(place.firstSeq);
       this.#evenFrames.push(place.frame);
     }
-    this.mirror.put(place, tokens, positions);
+    this.mirror.put(place, tokens, positions, time);
     this.#written = true;
   }
 

@@ -81,7 +81,12 @@ export class RingMirror {
   }
 
   /** Puts random keys and values into the slots that the ring handed out. */
-  put({ firstSeq, freeHead, frame }: Allocation, tokens: number, positions?: readonly Position[]): void {
+  put(
+    { firstSeq, freeHead, frame }: Allocation,
+    tokens: number,
+    positions?: readonly Position[],
+    time = frame,
+  ): void {
     const { kvHeads, capacity, kvFormat } = this.shape;
     const put = Array.from({ length: tokens }, (): Uint32Array[] => []);
     for (let head = 0; head < this.heads; head++) {
@@ -95,7 +100,7 @@ export class RingMirror {
         const norm = Math.sqrt(value.reduce((sum, bits) => sum + halfValue(bits) ** 2, 0));
         const [normBits] = new Uint32Array(Float32Array.of(norm).buffer);
         const at = head * capacity + slot;
-        this.#slots.set([firstSeq + t, frame, t, normBits!, frame], at * SLOT_WORDS);
+        this.#slots.set([firstSeq + t, frame, t, normBits!, time], at * SLOT_WORDS);
       }
     }
     positions?.forEach((position, t) => {

@@ -1,7 +1,7 @@
 // A stream whose every token's position is known at any time: what Positions hands out, brought down as each move
 // says. The judge of what the kernel does to keys.
 
-import type { Position } from '../../decoder/rotary';
+import type { FrameShape, Position } from '../../decoder/rotary';
 import { type Move, Positions, type PositionsState } from '../positions';
 
 export interface TrackedToken {
@@ -10,7 +10,7 @@ export interface TrackedToken {
   readonly time?: number;
 }
 
-/** All that a stream is, but for its range and grid. */
+/** All that a stream is, but for its range and the shape of its frames. */
 export interface TrackedState {
   readonly positions: PositionsState;
   readonly tokens: readonly (readonly [seq: number, token: Readonly<TrackedToken>])[];
@@ -20,15 +20,15 @@ export interface TrackedState {
 
 export class TrackedStream {
   readonly positions: Positions;
-  readonly grid: readonly [rows: number, columns: number];
+  readonly frameShape: FrameShape;
   /** By sequence number. */
   tokens = new Map<number, TrackedToken>();
   seq = 0;
   frames = 0;
 
-  constructor(range: number, grid: readonly [rows: number, columns: number]) {
+  constructor(range: number, frameShape: FrameShape) {
     this.positions = new Positions(range);
-    this.grid = grid;
+    this.frameShape = frameShape;
   }
 
   get state(): TrackedState {
@@ -48,11 +48,16 @@ export class TrackedStream {
   }
 
   openVideo(): void {
-    this.positions.openVideo(this.seq, ...this.grid);
+    this.positions.openVideo(this.seq, this.frameShape);
   }
 
-  /** The next frame, of the open video or a new one. @param time one position a frame if left out. */
-  frame(time = this.frames): Position[] {
+  /** The time right behind the frame before, where every frame comes so. */
+  get nextTime(): number {
+    return this.frames * this.frameShape.duration;
+  }
+
+  /** The next frame, of the open video or a new one. */
+  frame(time = this.nextTime): Position[] {
     if (!this.positions.inVideo) this.openVideo();
     this.frames++;
     return this.#put(this.positions.frame(time), time);

@@ -4,7 +4,7 @@
 import { expect } from 'vitest';
 import type { TarKeys } from '../../contract';
 import type { Rope } from '../../decoder/hyper';
-import { type Position, rotaryTable } from '../../decoder/rotary';
+import { type FrameShape, type Position, rotaryTable } from '../../decoder/rotary';
 import { Ledger } from '../../gpu/ledger';
 import { storage } from '../../gpu/memory-plan';
 import { ProgramBuilder, submit } from '../../gpu/program';
@@ -19,11 +19,13 @@ import { wordsAsRow } from './random-rows';
 import type { TrackedStream } from './tracked-stream';
 import { turnedKey } from './turned-key';
 
-/** Rotary constants of the keys: axes in sections, but for heads of 40, where they take turns. */
-export const ropeOf = (headDim: number): Rope =>
-  headDim === 40
+/** Rotary constants of the keys: one axis; or three, in sections, but for heads of 40, where they take turns. */
+function ropeOf(headDim: number, { duration }: FrameShape): Rope {
+  if (duration > 1) return { ropeTheta: 1e4, ropeSections: [headDim / 2, 0, 0] };
+  return headDim === 40
     ? { ropeTheta: 1e4, ropeSections: [8, 6, 6], ropeInterleaved: true }
     : { ropeTheta: 1e4, ropeSections: [8, 4, headDim / 2 - 12] };
+}
 
 /** Rows that keys and values are taken from, over and over. */
 const ROWS = 4099;
@@ -32,6 +34,7 @@ const ROWS = 4099;
 export class TurnedRing {
   readonly ring: Ring;
   readonly stream: TrackedStream;
+  readonly #rope: Rope;
   readonly #device: GPUDevice;
   readonly #ledger: Ledger;
   readonly #rotation: KeyRotation;
@@ -51,6 +54,7 @@ export class TurnedRing {
     this.#rotation = rotation;
     this.#write = write;
     this.#rows = randomFloats(ROWS * ring.shape.headDim, 5);
+    this.#rope = ropeOf(ring.shape.headDim, stream.frameShape);
     this.ring = ring;
     this.stream = stream;
   }
@@ -88,7 +92,7 @@ export class TurnedRing {
     const write = (tokens: number) =>
       submit(gpu.device, 'cache write', (pass) => program.record(pass, tokens));
     const ring = await Ring.create(gpu, ledger, shape, visual, true);
-    const rotation = await KeyRotation.create(gpu, ledger, shape, ropeOf(headDim));
+    const rotation = await KeyRotation.create(gpu, ledger, shape, ropeOf(headDim, stream.frameShape));
     return new TurnedRing(gpu.device, ledger, ring, rotation, stream, write);
   }
 
@@ -109,7 +113,7 @@ export class TurnedRing {
   }
 
   /** @param time as of `TrackedStream.frame`. */
-  frame(time = this.stream.frames): void {
+  frame(time = this.stream.nextTime): void {
     this.#put('visual', this.stream.frame(time), time);
   }
 
@@ -124,7 +128,7 @@ export class TurnedRing {
     const { headDim } = this.ring.shape;
     let worst = 0;
     for (const { layer, head, seq, key } of await this.#held()) {
-      const want = turnedKey(this.#key(layer, head, seq), this.stream.at(seq), ropeOf(headDim));
+      const want = turnedKey(this.#key(layer, head, seq), this.stream.at(seq), this.#rope);
       for (let i = 0; i < headDim; i++) worst = Math.max(worst, Math.abs(key[i]! - want[i]!));
     }
     return worst;
@@ -132,12 +136,12 @@ export class TurnedRing {
 
   /** Visual tokens of each (layer, head), their keys as cached, or those turned back to position 0. */
   async visualTokens(keys: TarKeys): Promise<Token[][]> {
-    const { layers, kvHeads, headDim } = this.ring.shape;
+    const { layers, kvHeads } = this.ring.shape;
     const tokens = Array.from({ length: layers * kvHeads }, (): Token[] => []);
     for (const { layer, head, seq, frame, patch, valueNorm, key } of await this.#held()) {
       if (frame === TEXT) continue;
       const back = this.stream.at(seq).map((position) => -position) as unknown as Position;
-      const compared = keys === 'cached' ? key : turnedKey(key, back, ropeOf(headDim));
+      const compared = keys === 'cached' ? key : turnedKey(key, back, this.#rope);
       tokens[layer * kvHeads + head]!.push({ seq, frame, patch, key: compared, valueNorm });
     }
     return tokens;
@@ -188,7 +192,7 @@ export class TurnedRing {
       }
       queue.writeBuffer(this.#ledger.get(`qkv.${layer}`), 0, qkv);
     }
-    queue.writeBuffer(this.#ledger.get('rotary'), 0, rotaryTable(positions, { headDim, ...ropeOf(headDim) }));
+    queue.writeBuffer(this.#ledger.get('rotary'), 0, rotaryTable(positions, { headDim, ...this.#rope }));
     writeStep(this.#device, this.#ledger.get('step'), { ...place, time, tokens: positions.length });
     this.#write(positions.length);
   }
