@@ -74,7 +74,7 @@ export interface MemoryReport {
   /** Video frames accepted for this memory, and those of them dropped because the queue was full. */
   readonly framesSeen: number;
   readonly framesDropped: number;
-  /** Temporal patches (pairs of video frames) now waiting to be ingested. */
+  /** Temporal patches (of one video frame or two, as the family has it) now waiting to be ingested. */
   readonly queued: number;
   /**
    * Milliseconds of the newest run of each stage: preprocess (a frame), encode and prefill (a temporal patch),
@@ -100,7 +100,7 @@ export interface LoadProgress {
  */
 export interface Session {
   /**
-   * Takes one frame. The first of a temporal patch resolves at once, the second when both are in memory, or
+   * Takes one frame. The first of two that make a temporal patch resolves at once; else it does when they are in memory, or
    * were dropped because newer frames filled the queue. Await it to feed a file at the engine's own pace;
    * of a live source, only its failure matters.
    * @throws MemoryFullError under a policy that lets go of nothing; InvalidInputError for a bad frame.

@@ -1,13 +1,13 @@
-// Frames on their way into memory: paired into temporal patches, kept as pixels on the GPU, and when they come
+// Frames on their way into memory: one or two to a temporal patch, as the family has it, kept as pixels on the GPU, and when they come
 // faster than they can be ingested, dropped oldest first.
 
 import type { Frame, WatchResult } from './contract';
 import type { FrameInput } from './vision/frame-input';
 
-/** Two frames in one slot of the frame input, waiting to be encoded. */
-export interface FramePair {
+/** A slot of the frame input whose frames are there, waiting to be encoded. */
+export interface TemporalPatch {
   readonly slot: number;
-  /** Of the first frame and of the second. */
+  /** Of the first frame and of the last. */
   readonly timesMs: readonly [number, number];
   readonly settle: { resolve(result: WatchResult): void; reject(error: unknown): void };
 }
@@ -21,8 +21,8 @@ export interface FrameCounts {
 export class FrameQueue {
   readonly #input: FrameInput;
   readonly #freeSlots: number[];
-  readonly #ready: FramePair[] = [];
-  /** The first frame of a pair that has no second yet. */
+  readonly #ready: TemporalPatch[] = [];
+  /** The first frame of two, of which the second has not come yet. */
   #half: { slot: number; timestampMs: number } | undefined;
   #counts = { seen: 0, dropped: 0 };
 
@@ -31,7 +31,7 @@ export class FrameQueue {
     this.#freeSlots = Array.from({ length: input.slots }, (_, slot) => slot);
   }
 
-  /** Pairs waiting. */
+  /** Temporal patches waiting. */
   get length(): number {
     return this.#ready.length;
   }
@@ -43,7 +43,7 @@ export class FrameQueue {
 
   /**
    * Takes a frame in and closes it.
-   * @returns `waiting` for the first of a pair, else what becomes of the pair.
+   * @returns `waiting` for the first of two, else what becomes of the temporal patch.
    * @throws InvalidInputError when the frame cannot be read.
    */
   push(frame: Frame, timestampMs: number): Promise<WatchResult> {
@@ -55,18 +55,19 @@ export class FrameQueue {
     }
     const slot = this.#takeSlot();
     try {
-      // Both halves, so that a frame whose second never comes can stand as a still picture.
-      this.#input.write(slot, 'both', frame);
+      // Filling the slot, so that a frame whose second never comes can stand as a still picture.
+      this.#input.write(slot, 'all', frame);
     } catch (error) {
       this.#freeSlots.push(slot);
       throw error;
     }
     this.#counts.seen++;
+    if (this.#input.framesPerPatch === 1) return this.#complete(slot, [timestampMs, timestampMs]);
     this.#half = { slot, timestampMs };
     return Promise.resolve('waiting');
   }
 
-  /** Makes a pair of a frame that has no second yet, as a still picture. */
+  /** Lets a frame that has no second yet fill its temporal patch, as a still picture. */
   completeHalf(): void {
     // Whoever completes it learns what became of it otherwise.
     if (!this.#half) return;
@@ -74,29 +75,29 @@ export class FrameQueue {
     this.#complete(slot, [timestampMs, timestampMs]).catch(() => {});
   }
 
-  /** The oldest pair, to be ingested; its slot must be given back with `release`. */
-  shift(): FramePair | undefined {
+  /** The oldest, to be ingested; its slot must be given back with `release`. */
+  shift(): TemporalPatch | undefined {
     return this.#ready.shift();
   }
 
-  release(pair: FramePair): void {
-    this.#freeSlots.push(pair.slot);
+  release({ slot }: TemporalPatch): void {
+    this.#freeSlots.push(slot);
   }
 
   /** Drops all that waits, without counting it. @param counts what counting goes on from. */
   clear(counts: FrameCounts = { seen: 0, dropped: 0 }): void {
-    for (const pair of this.#ready.splice(0)) {
-      this.#freeSlots.push(pair.slot);
-      pair.settle.resolve('dropped');
+    for (const { slot, settle } of this.#ready.splice(0)) {
+      this.#freeSlots.push(slot);
+      settle.resolve('dropped');
     }
     if (this.#half) this.#freeSlots.push(this.#half.slot);
     this.#half = undefined;
     this.#counts = { ...counts };
   }
 
-  /** Tells whoever waits for a pair that it will not come to memory. */
+  /** Tells whoever waits for frames that they will not come to memory. */
   fail(error: Error): void {
-    for (const pair of this.#ready.splice(0)) pair.settle.reject(error);
+    for (const { settle } of this.#ready.splice(0)) settle.reject(error);
   }
 
   #complete(slot: number, timesMs: readonly [number, number]): Promise<WatchResult> {
@@ -110,9 +111,9 @@ export class FrameQueue {
     const free = this.#freeSlots.pop();
     if (free !== undefined) return free;
     const oldest = this.#ready.shift();
-    // Of all slots at most one is being encoded and none is half full here, so some pair is waiting.
+    // Of all slots at most one is being encoded and none is half full here, so one is waiting.
     if (!oldest) throw new Error('The frame queue has neither a free nor a waiting slot');
-    this.#counts.dropped += 2;
+    this.#counts.dropped += this.#input.framesPerPatch;
     oldest.settle.resolve('dropped');
     return oldest.slot;
   }

@@ -131,6 +131,7 @@ async function build(
     options.frame.height,
     visionHyper.patchSize,
     visionHyper.mergeSize,
+    visionHyper.framesPerPatch,
   );
   const shape = frameShape(hyper, grid.tokenRows, grid.tokenCols);
   const trainedPositions = positionRange(options.trainedPositions ?? hyper.contextLength, hyper, shape);

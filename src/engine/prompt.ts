@@ -70,29 +70,30 @@ export function promptRuns(
 }
 
 /**
- * Gives a prompt's visual runs their frames in order: an image takes one frame, a video two a temporal patch,
- * and the last frame of all is repeated where one is missing.
+ * Gives a prompt's visual runs their frames in order: an image takes one frame, a video as many as its temporal patches
+ * have, and the last frame of all is repeated where a second is missing.
  * @throws InvalidInputError when the frames do not suffice, or some are left over.
  */
 export function seeFrames(model: Model, runs: readonly PromptRun[], frames: readonly RgbFrame[]): See {
+  const { framesPerPatch } = model.grid;
   const starts: number[] = [];
   let needed = 0;
   for (const run of runs) {
     if (run.kind === 'text') continue;
     starts.push(needed);
-    needed += run.kind === 'image' ? 1 : 2 * run.time;
+    needed += run.kind === 'image' ? 1 : framesPerPatch * run.time;
   }
-  const odd = runs.findLast(({ kind }) => kind !== 'text')?.kind === 'video' ? 1 : 0;
+  const odd = runs.findLast(({ kind }) => kind !== 'text')?.kind === 'video' ? framesPerPatch - 1 : 0;
   if (frames.length > needed || frames.length < needed - odd) {
     throw new InvalidInputError(`The prompt has pads for ${needed} frames, but ${frames.length} were given.`);
   }
   const visuals = runs.filter(({ kind }) => kind !== 'text');
   return (visual, time) => {
     const image = visuals[visual]!.kind === 'image';
-    const first = starts[visual]! + (image ? 0 : 2 * time);
-    const last = frames.length - 1;
-    model.frames.write(0, 0, frames[Math.min(first, last)]!);
-    model.frames.write(0, 1, frames[Math.min(image ? first : first + 1, last)]!);
+    const first = starts[visual]! + (image ? 0 : framesPerPatch * time);
+    model.frames.write(0, 'all', frames[first]!);
+    const second = image || framesPerPatch === 1 ? undefined : frames[first + 1];
+    if (second) model.frames.write(0, 1, second);
     return (pass) => model.encoder.record(pass, 0);
   };
 }

@@ -21,7 +21,7 @@ import type {
 import { generate } from './decoder/generate';
 import { samplingOf } from './decoder/sampling';
 import { DeviceLostError, type EngineError, InvalidInputError } from './errors';
-import { type FrameCounts, type FramePair, FrameQueue } from './frame-queue';
+import { type FrameCounts, FrameQueue, type TemporalPatch } from './frame-queue';
 import type { ByteSource } from './gguf/byte-source';
 import { checkVideoFrames, openDevice } from './gpu/device';
 import { submit } from './gpu/program';
@@ -138,11 +138,11 @@ class StreamSession implements Session {
       throw error;
     }
     const preprocessed = this.#clock.start('preprocess');
-    const pairs = this.#queue.length;
+    const waiting = this.#queue.length;
     const result = this.#queue.push(frame, timestampMs);
     void preprocessed();
-    if (this.#queue.length > pairs) {
-      // Whoever watches is told: by the pair, or by the failed timeline.
+    if (this.#queue.length > waiting) {
+      // Whoever watches is told: when the frames are in memory, or by the failed timeline.
       this.#ingestInTurn().catch(() => {});
     }
     return result;
@@ -262,7 +262,7 @@ class StreamSession implements Session {
     if (!this.#frameText.timed) this.#context.openVideo();
   }
 
-  /** Ingests one pair when its turn comes, unless memory is another by then; the pair may have been dropped, too. */
+  /** Ingests what waits longest when its turn comes, unless memory is another by then, or all was dropped. */
   #ingestInTurn(): Promise<void> {
     const memory = this.#memories;
     return this.#timeline.run(async () => {
@@ -279,22 +279,22 @@ class StreamSession implements Session {
   }
 
   async #ingestNext(): Promise<void> {
-    const pair = this.#queue.shift();
-    if (!pair) return;
+    const patch = this.#queue.shift();
+    if (!patch) return;
     try {
-      await this.#ingest(pair);
-      this.#newestTimestampMs = pair.timesMs[1];
-      pair.settle.resolve('ingested');
+      await this.#ingest(patch);
+      this.#newestTimestampMs = patch.timesMs[1];
+      patch.settle.resolve('ingested');
     } catch (error) {
-      pair.settle.reject(error);
+      patch.settle.reject(error);
       throw error;
     } finally {
-      this.#queue.release(pair);
+      this.#queue.release(patch);
     }
   }
 
   /** Encodes and prefills one temporal patch, pruning first where the budget asks for it. */
-  async #ingest({ slot, timesMs }: FramePair): Promise<void> {
+  async #ingest({ slot, timesMs }: TemporalPatch): Promise<void> {
     const { decoder, encoder, gpu } = this.#model;
     const context = this.#context;
     const place = this.#framePlace;

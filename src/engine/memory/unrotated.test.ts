@@ -31,7 +31,7 @@ for (const [policy, positions, kvFormat, range, pooling, mrope = true] of [
   ['infinipot-v', 'rebased', 'f16', 160, false],
   // More videos than one pass tells of.
   ['tar', 'absolute', 'f32', 10_000, false],
-  ['tar', 'rebased', 'f32', 400, false, false],
+  ['tar', 'rebased', 'f32', 300, false, false],
 ] as const) {
   const name = `${policy}${pooling ? ' with pooling' : ''}${mrope ? '' : ', positions of one axis'}`;
   it(`${name} keeps what the oracle keeps, ${PRUNES} times: ${positions}, keys in ${kvFormat}`, async () => {

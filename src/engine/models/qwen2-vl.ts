@@ -7,6 +7,12 @@ export const QWEN2_VL: Family = {
   architecture: 'qwen2vl',
   projector: 'qwen2vl_merger',
   decoder: { qkvBias: true, qkNorm: false, mrope: true, ropeInterleaved: false },
-  vision: () => ({ norm: 'layer', feedForward: 'quick_gelu' }),
+  vision: () => ({
+    framesPerPatch: 2,
+    norm: 'layer',
+    rotary: true,
+    feedForward: 'quick_gelu',
+    projector: 'mlp',
+  }),
   video: {},
 };

@@ -28,8 +28,11 @@ function vision(metadata: Metadata): VisionTraits {
     );
   }
   return {
+    framesPerPatch: 2,
     norm: 'rms',
+    rotary: true,
     feedForward: 'swiglu',
+    projector: 'mlp',
     windows: {
       pixels: metadata.number('clip.vision.window_size', WINDOW_PIXELS),
       wholeEvery: metadata.number(key),

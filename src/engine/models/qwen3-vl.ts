@@ -17,9 +17,12 @@ export const QWEN3_VL: Family = {
 function vision(metadata: Metadata): VisionTraits {
   const flags = metadata.booleans('clip.vision.is_deepstack_layers');
   return {
+    framesPerPatch: 2,
     norm: 'layer',
+    rotary: true,
     feedForward: 'gelu_tanh',
-    learnedPositions: true,
+    learnedPositions: 'stretched',
+    projector: 'mlp',
     deepstackBlocks: [...flags.keys()].filter((block) => flags[block]),
   };
 }

@@ -92,7 +92,7 @@ describe('qwen2-vl vision files', () => {
 
   it.each<[string, Record<string, FixtureValue>, RegExp]>([
     ['a decoder', { 'general.architecture': 'qwen2vl' }, /architecture 'qwen2vl', not a vision file/],
-    ['another projector', { 'clip.projector_type': 'idefics3' }, /'idefics3'; supported are qwen2vl_merger/],
+    ['another projector', { 'clip.projector_type': 'gemma3' }, /'gemma3'; supported are qwen2vl_merger/],
     ['an early Qwen2.5-VL file', { 'clip.projector_type': 'qwen2.5vl_merger' }, /made by an early converter/],
     [
       'windows that cut through blocks',
@@ -112,7 +112,7 @@ describe('qwen2-vl vision files', () => {
 
   it('refuses tensors of another width', async () => {
     await expect(load({ ...shapes(), 'mm.2.weight': [10, 32], 'mm.2.bias': [10] })).rejects.toThrow(
-      /second merger matrix is 10 × 32 where its metadata asks for 12 × 32/,
+      /last merger matrix is 10 × 32 where its metadata asks for 12 × 32/,
     );
   });
 

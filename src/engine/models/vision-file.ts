@@ -23,7 +23,7 @@ export function readVisionHyper(file: ModelFile, traits: VisionTraits): VisionHy
     depth: metadata.number('clip.vision.block_count'),
     ffn: feedForwardWidth(file, metadata.number('clip.vision.embedding_length')),
     patchSize: metadata.number('clip.vision.patch_size'),
-    mergeSize: metadata.number('clip.vision.spatial_merge_size', 2),
+    mergeSize: traits.mergeSize ?? metadata.number('clip.vision.spatial_merge_size', 2),
     outputWidth: metadata.number('clip.vision.projection_dim'),
     epsilon: metadata.number('clip.vision.attention.layer_norm_epsilon'),
     imageMean: colour(file, 'clip.vision.image_mean'),
@@ -77,12 +77,21 @@ export function planVisionWeights(file: ModelFile, plan: WeightPlan, hyper: Visi
   });
   const bias = file.tensors.has('v.patch_embd.bias') ? ['v.patch_embd.bias'] : [];
   const weights: VisionWeights = {
-    patch: [plan.matrix(['v.patch_embd.weight'], bias), plan.matrix(['v.patch_embd.weight.1'])],
+    patch: [
+      plan.matrix(['v.patch_embd.weight'], bias),
+      ...(hyper.framesPerPatch === 2 ? [plan.matrix(['v.patch_embd.weight.1'])] : []),
+    ],
     blocks,
-    merger: { norm: norm('v.post_ln'), fc1: linear('mm.0'), fc2: linear('mm.2') },
+    merger: {
+      norm: norm('v.post_ln'),
+      layers:
+        hyper.projector === 'linear'
+          ? [plan.matrix(['mm.model.fc.weight'])]
+          : [linear('mm.0'), linear('mm.2')],
+    },
     deepstack: (hyper.deepstackBlocks ?? []).map((block) => {
       const name = `v.deepstack.${block}`;
-      return { norm: norm(`${name}.norm`), fc1: linear(`${name}.fc1`), fc2: linear(`${name}.fc2`) };
+      return { norm: norm(`${name}.norm`), layers: [linear(`${name}.fc1`), linear(`${name}.fc2`)] };
     }),
   };
   checkShapes(file, hyper, weights);
@@ -106,7 +115,7 @@ export async function readPositions(
       `${file.metadata.fileName}: the table of positions is ${rows} × ${cols}, not a square of embeddings of ${hyper.embed}; the file is damaged or of another model.`,
     );
   }
-  return learnedPositions(await file.values(name), hyper.embed, grid);
+  return learnedPositions(await file.values(name), hyper.embed, grid, hyper.learnedPositions);
 }
 
 /** Files of llama.cpp's first Qwen2-VL converter name the two feed-forward matrices the other way round. */
@@ -144,8 +153,8 @@ function checkShapes(file: ModelFile, hyper: VisionHyper, weights: VisionWeights
     check(`feed-forward input of block ${i}`, fc1, gated ? 2 * ffn : ffn, embed);
     check(`feed-forward output of block ${i}`, fc2, embed, ffn);
   });
-  for (const { fc1, fc2 } of [weights.merger, ...weights.deepstack]) {
-    check('first merger matrix', fc1, merged, merged);
-    check('second merger matrix', fc2, outputWidth, merged);
+  for (const { layers } of [weights.merger, ...weights.deepstack]) {
+    for (const hidden of layers.slice(0, -1)) check('first merger matrix', hidden, merged, merged);
+    check('last merger matrix', layers.at(-1)!, outputWidth, merged);
   }
 }

@@ -25,7 +25,7 @@ async function encode(fixtureName: string, { frames }: Medium, f16 = false): Pro
   const file = await openModelFile((await fixtureFiles(fixtureName)).mmproj);
   const hyper = readVisionHyper(file, familyOf(file).vision(file.metadata));
   const { width, height } = frames[0]!;
-  const grid = frameGrid(width, height, hyper.patchSize, hyper.mergeSize);
+  const grid = frameGrid(width, height, hyper.patchSize, hyper.mergeSize, hyper.framesPerPatch);
   const outputs = ['tokens', ...(hyper.deepstackBlocks ?? []).map((block) => `features.${block}`)];
   const plan = new WeightPlan(file, device.limits.maxStorageBufferBindingSize);
   const weights = planVisionWeights(file, plan, hyper);
@@ -46,14 +46,10 @@ async function encode(fixtureName: string, { frames }: Medium, f16 = false): Pro
   });
 
   const all = outputs.map((): number[] => []);
-  for (let i = 0; i < frames.length; i += 2) {
-    const [first, second] = [frames[i]!, frames[i + 1]];
-    if (second) {
-      input.write(SLOT, 0, first);
-      input.write(SLOT, 1, second);
-    } else {
-      input.write(SLOT, 'both', first);
-    }
+  for (let i = 0; i < frames.length; i += grid.framesPerPatch) {
+    const [first, second] = frames.slice(i, i + grid.framesPerPatch);
+    input.write(SLOT, 'all', first!);
+    if (second) input.write(SLOT, 1, second);
     submit(device, 'encode', (pass) => encoder.record(pass, SLOT));
     for (const [i, name] of outputs.entries())
       all[i]!.push(...(await downloadFloats(device, ledger.get(name))));

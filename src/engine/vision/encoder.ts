@@ -1,4 +1,4 @@
-// The vision encoder: a transformer that makes visual tokens in the decoder's space of the patches of two frames.
+// The vision encoder: a transformer that makes visual tokens in the decoder's space of the patches of a frame or two.
 // One frame size a session; everything is prepared at load, running it only records dispatches. What differs by
 // family is in `hyper`.
 
@@ -10,7 +10,7 @@ import { type Binding, type Program, ProgramBuilder } from '../gpu/program';
 import { planStep, writeStep } from '../gpu/step';
 import type { Matrix } from '../gpu/weights';
 import { type FrameGrid, patchPlaces } from './frame-grid';
-import { frameSlot, halfWords } from './frame-input';
+import { frameSlot, frameWords } from './frame-input';
 import type { MergerWeights, NormWeights, VisionHyper, VisionWeights } from './hyper';
 import { rotaryTable } from './rotary-table';
 import { windowLayout } from './window-layout';
@@ -53,13 +53,13 @@ export function planVision(hyper: VisionHyper, grid: FrameGrid): BufferSpec[] {
   const { patches } = grid;
   const gated = feedForward === 'swiglu';
   return [
-    ...PIXELS.map((name) => storage(name, 'activations', 4 * halfWords(grid))),
+    ...PIXELS.slice(0, grid.framesPerPatch).map((name) => storage(name, 'activations', 4 * frameWords(grid))),
     storage(STREAM, 'activations', patches * embed),
     storage(NORMED, 'activations', patches * embed),
     // In turn: queries, keys and values; the feed-forward part's hidden values; the merger's.
     storage(WIDE, 'activations', patches * Math.max(3 * embed, gated ? 2 * ffn : ffn)),
     ...(gated ? [storage(GATED, 'activations', patches * ffn)] : []),
-    storage(ROTARY, 'weights', patches * (embed / heads)),
+    ...(hyper.rotary ? [storage(ROTARY, 'weights', patches * (embed / heads))] : []),
     ...(hyper.learnedPositions ? [storage(POSITIONS, 'weights', patches * embed)] : []),
     ...(windows
       ? [
@@ -116,7 +116,7 @@ export class VisionEncoder {
     return new VisionEncoder(inputs, parts);
   }
 
-  /** Records the encoding of the temporal patch in `slot`, whose two halves must be written. */
+  /** Records the encoding of the temporal patch in `slot`, whose frames must be written. */
   record(pass: GPUComputePassEncoder, slot: number): void {
     this.#inputs[slot]!.record(pass);
     for (const { rows, program } of this.#parts) program.record(pass, { tokens: rows });
@@ -130,15 +130,14 @@ function writeTables(
   { hyper, grid, positions }: VisionEncoderOptions,
 ): void {
   if (positions) queue.writeBuffer(ledger.get(POSITIONS), 0, positions);
-  const places = patchPlaces(grid);
-  const headDim = hyper.embed / hyper.heads;
-  if (!hyper.windows) {
-    queue.writeBuffer(ledger.get(ROTARY), 0, rotaryTable(places, headDim));
-    return;
+  const layout = hyper.windows && windowLayout(grid, hyper.windows.pixels);
+  if (hyper.rotary) {
+    const places = patchPlaces(grid);
+    const inRows = layout ? Array.from(layout.patchOfRow, (patch) => places[patch]!) : places;
+    queue.writeBuffer(ledger.get(ROTARY), 0, rotaryTable(inRows, hyper.embed / hyper.heads));
   }
-  const { patchOfRow, rowOfPatch, spans } = windowLayout(grid, hyper.windows.pixels);
-  const inRows = Array.from(patchOfRow, (patch) => places[patch]!);
-  queue.writeBuffer(ledger.get(ROTARY), 0, rotaryTable(inRows, headDim));
+  if (!layout) return;
+  const { patchOfRow, rowOfPatch, spans } = layout;
   queue.writeBuffer(ledger.get(PATCH_OF_ROW), 0, patchOfRow);
   queue.writeBuffer(ledger.get(ROW_OF_PATCH), 0, rowOfPatch);
   queue.writeBuffer(ledger.get(SPANS), 0, spans);
@@ -147,21 +146,22 @@ function writeTables(
 function inputProgram(ledger: Ledger, { hyper, grid }: VisionEncoderOptions, slot: number): ProgramBuilder {
   const [mean_r, mean_g, mean_b] = hyper.imageMean;
   const [std_r, std_g, std_b] = hyper.imageStd;
-  const half_words = halfWords(grid);
-  const constants = { half_words, channel_values: grid.patchSize ** 2 };
+  const frame_words = frameWords(grid);
+  const two = grid.framesPerPatch === 2;
+  const constants = { frame_words, channel_values: grid.patchSize ** 2 };
   return new ProgramBuilder().add(
     {
       module: 'vision_pixels',
-      conditions: { gather: hyper.windows !== undefined },
+      conditions: { gather: hyper.windows !== undefined, two },
       constants: { ...constants, mean_r, mean_g, mean_b, std_r, std_g, std_b },
     },
     {
       patches: ledger.get(frameSlot(slot)),
       pixels_0: ledger.get(PIXELS[0]),
-      pixels_1: ledger.get(PIXELS[1]),
+      ...(two ? { pixels_1: ledger.get(PIXELS[1]) } : {}),
       ...(hyper.windows ? { source: ledger.get(PATCH_OF_ROW) } : {}),
     },
-    [Math.ceil(half_words / 64)],
+    [Math.ceil(frame_words / 64)],
   );
 }
 
@@ -193,13 +193,9 @@ function addPatchEmbedding(builder: Builder, ledger: Ledger, options: VisionEnco
   const { hyper, grid, weights, matmul } = options;
   const stream = ledger.get(STREAM);
   const step = ledger.get(PATCH_STEP);
-  addMatmul(builder, ledger, weights.patch[0], { step, x: ledger.get(PIXELS[0]), y: stream, matmul });
-  addMatmul(builder, ledger, weights.patch[1], {
-    step,
-    x: ledger.get(PIXELS[1]),
-    y: stream,
-    epilogue: 'accumulate',
-    matmul,
+  weights.patch.forEach((matrix, frame) => {
+    const epilogue = frame === 0 ? undefined : 'accumulate';
+    addMatmul(builder, ledger, matrix, { step, x: ledger.get(PIXELS[frame]!), y: stream, epilogue, matmul });
   });
   if (!hyper.learnedPositions) return;
   const groups = Math.ceil((grid.patches * hyper.embed) / 4 / 64);
@@ -222,10 +218,12 @@ function addBlock(builder: Builder, ledger: Ledger, options: VisionEncoderOption
 
   addNorm(builder, ledger, options, block.norm1);
   product(block.qkv, normed, wide);
-  builder.add({ module: 'vision_rotary', constants: shape }, { qkv: wide, rotary: ledger.get(ROTARY) }, [
-    Math.ceil(embed / 64),
-    patches,
-  ]);
+  if (hyper.rotary) {
+    builder.add({ module: 'vision_rotary', constants: shape }, { qkv: wide, rotary: ledger.get(ROTARY) }, [
+      Math.ceil(embed / 64),
+      patches,
+    ]);
+  }
   const tiled = matmul.kernels === 'tiled';
   const windowed = windows !== undefined && (index + 1) % windows.wholeEvery !== 0;
   builder.add(
@@ -261,21 +259,25 @@ function addBlock(builder: Builder, ledger: Ledger, options: VisionEncoderOption
 function mergerProgram(
   ledger: Ledger,
   options: VisionEncoderOptions,
-  { norm, fc1, fc2 }: MergerWeights,
+  { norm, layers }: MergerWeights,
   normed: 'patches' | 'blocks',
   y: Binding,
 ): ProgramBuilder<BlockShape> {
   const { hyper, grid, matmul } = options;
   const builder: Builder = new ProgramBuilder();
   const step = ledger.get(TOKEN_STEP);
-  const wide = ledger.get(WIDE);
   if (normed === 'patches') {
     addNorm(builder, ledger, options, norm, { source: hyper.windows && ledger.get(ROW_OF_PATCH) });
   } else {
     addNorm(builder, ledger, options, norm, { joined: grid.mergeSize ** 2 });
   }
-  addMatmul(builder, ledger, fc1, { step, x: ledger.get(NORMED), y: wide, epilogue: 'gelu', matmul });
-  addMatmul(builder, ledger, fc2, { step, x: wide, y, matmul });
+  let x: Binding = ledger.get(NORMED);
+  for (const hidden of layers.slice(0, -1)) {
+    const wide = ledger.get(WIDE);
+    addMatmul(builder, ledger, hidden, { step, x, y: wide, epilogue: 'gelu', matmul });
+    x = wide;
+  }
+  addMatmul(builder, ledger, layers.at(-1)!, { step, x, y, matmul });
   return builder;
 }
 

@@ -10,6 +10,8 @@ export interface FrameGrid {
   readonly patchSize: number;
   /** Patches a side that the merger makes one visual token of. */
   readonly mergeSize: number;
+  /** Frames of a temporal patch: what the encoder takes at once. */
+  readonly framesPerPatch: 1 | 2;
   readonly patchRows: number;
   readonly patchCols: number;
   /** `patchRows * patchCols`: patches of one temporal patch. */
@@ -21,7 +23,13 @@ export interface FrameGrid {
 }
 
 /** @throws InvalidInputError when a side is not a positive multiple of `patchSize * mergeSize`. */
-export function frameGrid(width: number, height: number, patchSize: number, mergeSize: number): FrameGrid {
+export function frameGrid(
+  width: number,
+  height: number,
+  patchSize: number,
+  mergeSize: number,
+  framesPerPatch: 1 | 2 = 2,
+): FrameGrid {
   const unit = patchSize * mergeSize;
   if (!isMultiple(width, unit) || !isMultiple(height, unit)) {
     throw new InvalidInputError(
@@ -35,6 +43,7 @@ export function frameGrid(width: number, height: number, patchSize: number, merg
     height,
     patchSize,
     mergeSize,
+    framesPerPatch,
     patchRows,
     patchCols,
     patches: patchRows * patchCols,

@@ -8,7 +8,7 @@ import { Ledger } from '../gpu/ledger';
 import { bind } from '../gpu/program';
 import { download, testGpu } from '../gpu/testing/harness';
 import { frameGrid } from './frame-grid';
-import { FrameInput, frameSlot, halfWords, planFrames } from './frame-input';
+import { FrameInput, frameSlot, frameWords, planFrames } from './frame-input';
 import { centreCrop } from './frame-window';
 import { testPicture } from './testing/pictures';
 import { cropFrame, patchify, resizeFrame } from './testing/pillow';
@@ -51,7 +51,7 @@ describe('frame input', () => {
   it.each(cases)('%s: %i × %i to %i × %i like Pillow', async (_, width, height, modelWidth, modelHeight) => {
     const { grid, input, read, ledger } = await openInput(modelWidth, modelHeight);
     const picture = testPicture(width, height, 7);
-    input.write(0, 'both', picture);
+    input.write(0, 'all', picture);
     const crop = centreCrop(picture, grid);
     const wanted = patchify(resizeFrame(cropFrame(picture, crop), modelWidth, modelHeight), grid);
     const got = await read(0);
@@ -67,7 +67,7 @@ describe('frame input', () => {
   it('leaves a frame of the model size as it is', async () => {
     const { grid, input, read, ledger } = await openInput(84, 56);
     const picture = testPicture(84, 56, 3);
-    input.write(1, 'both', picture);
+    input.write(1, 'all', picture);
     const wanted = patchify(picture, grid);
     expect(levels((await read(1)).subarray(0, wanted.length), wanted).worst).toBe(0);
     ledger.dispose();
@@ -79,8 +79,8 @@ describe('frame input', () => {
     input.write(1, 1, second);
     input.write(1, 0, first);
     const got = await read(1);
-    expect(got.subarray(0, halfWords(grid) * 4)).toEqual(patchify(first, grid));
-    expect(got.subarray(halfWords(grid) * 4)).toEqual(patchify(second, grid));
+    expect(got.subarray(0, frameWords(grid) * 4)).toEqual(patchify(first, grid));
+    expect(got.subarray(frameWords(grid) * 4)).toEqual(patchify(second, grid));
     expect((await read(0)).every((byte) => byte === 0)).toBe(true);
     ledger.dispose();
   });

@@ -11,12 +11,12 @@ import type { Ledger } from '../gpu/ledger';
 import { type BufferSpec, storage } from '../gpu/memory-plan';
 import { bind, type Program, ProgramBuilder, submit } from '../gpu/program';
 import type { FrameGrid } from './frame-grid';
-import { type Crop, centreCrop, type Half, planFrameWindow, writeFrameWindow } from './frame-window';
+import { type Crop, centreCrop, type PatchFrame, planFrameWindow, writeFrameWindow } from './frame-window';
 
 /** What the frame buffers are planned from. */
 export interface FrameInputOptions {
   readonly grid: FrameGrid;
-  /** Temporal patches (pairs of frames) that can wait to be encoded. */
+  /** Temporal patches that can wait to be encoded. */
   readonly slots: number;
   /** Most rows of a source frame, after cropping to the model's aspect. */
   readonly maxRows: number;
@@ -28,13 +28,13 @@ const WINDOW = 'frames.window';
 const COLUMNS = 'frames.columns';
 const RGB = 'frames.rgb';
 
-/** Buffer of one queue slot: `[2 halves, patches, 3, patchSize, patchSize]` bytes. */
+/** Buffer of one queue slot: `[framesPerPatch, patches, 3, patchSize, patchSize]` bytes. */
 export function frameSlot(slot: number): string {
   return `frames.slot.${slot}`;
 }
 
-/** 32-bit words of one half of a queue slot. */
-export function halfWords({ patches, patchSize }: FrameGrid): number {
+/** 32-bit words of one frame in a queue slot. */
+export function frameWords({ patches, patchSize }: FrameGrid): number {
   return (patches * 3 * patchSize ** 2) / 4;
 }
 
@@ -43,7 +43,7 @@ export function planFrames({ grid, slots, maxRows, maxRgbPixels }: FrameInputOpt
   const specs = [planFrameWindow(WINDOW), storage(COLUMNS, 'frames', maxRows * grid.width)];
   if (maxRgbPixels > 0) specs.push(storage(RGB, 'frames', Math.ceil((maxRgbPixels * 3) / 4)));
   for (let slot = 0; slot < slots; slot++) {
-    specs.push(storage(frameSlot(slot), 'frames', 2 * halfWords(grid)));
+    specs.push(storage(frameSlot(slot), 'frames', grid.framesPerPatch * frameWords(grid)));
   }
   return specs;
 }
@@ -109,12 +109,17 @@ export class FrameInput {
     return this.#options.slots;
   }
 
+  /** Frames that fill a slot. */
+  get framesPerPatch(): 1 | 2 {
+    return this.#options.grid.framesPerPatch;
+  }
+
   /**
-   * Resizes a frame and leaves its patches in one half of a slot, or in both (a still image). Submits at
+   * Resizes a frame and leaves its patches in its place in a slot, or in all of it (a still image). Submits at
    * once. A VideoFrame is closed, whatever happens.
    * @throws InvalidInputError when the frame is empty, malformed, or larger than planned for.
    */
-  write(slot: number, half: Half, frame: Frame): void {
+  write(slot: number, place: PatchFrame, frame: Frame): void {
     try {
       const rows = this.#rows[slot];
       if (!rows) throw new Error(`there is no frame slot ${slot}`);
@@ -122,7 +127,9 @@ export class FrameInput {
       const crop = this.#crop(size);
       const record =
         'data' in frame ? this.#prepareRgb(frame, crop.height) : this.#prepareVideo(frame, crop.height);
-      writeFrameWindow(this.#device, this.#window, crop, size.width, half);
+      const places = place === 'all' ? ([0, this.framesPerPatch - 1] as const) : ([place, place] as const);
+      if (places[1] >= this.framesPerPatch) throw new Error(`a temporal patch has no frame ${place}`);
+      writeFrameWindow(this.#device, this.#window, crop, size.width, places);
       submit(this.#device, 'frame input', (pass) => {
         record(pass);
         rows.record(pass);

@@ -2,8 +2,8 @@
 
 import type { BufferSpec } from '../gpu/memory-plan';
 
-/** Which frame of a temporal patch: the earlier, the later, or a still image that fills both. */
-export type Half = 0 | 1 | 'both';
+/** Which frame of a temporal patch: the first, the second if it has two, or a still image that fills it. */
+export type PatchFrame = 0 | 1 | 'all';
 
 /** A rectangle of the source, in whole pixels. */
 export interface Crop {
@@ -39,15 +39,14 @@ export function planFrameWindow(name: string): BufferSpec {
   return { name, kind: 'uniform', purpose: 'control', bytes: WINDOW_BYTES };
 }
 
-/** Queues the write of a crop and of the halves it goes to. */
+/** Queues the write of a crop and of the frames of a temporal patch it goes to. */
 export function writeFrameWindow(
   device: GPUDevice,
   buffer: GPUBuffer,
   crop: Crop,
   sourceWidth: number,
-  half: Half,
+  [first, last]: readonly [number, number],
 ): void {
-  const [first, last] = half === 'both' ? [0, 1] : [half, half];
   const words = new Uint32Array(WINDOW_BYTES / 4);
   words.set([crop.left, crop.top, crop.width, crop.height, sourceWidth, first, last]);
   device.queue.writeBuffer(buffer, 0, words);

@@ -2,10 +2,17 @@
 
 import type { Matrix } from '../gpu/weights';
 
+/** Stretched over the whole table, between its places; or each at the place on the table that its edge lies in. */
+export type PositionFit = 'stretched' | 'nearest';
+
 /** What sets the encoder of one family apart from another's. */
 export interface VisionTraits {
+  /** Frames that a patch spans in time: video is encoded so many at a time. */
+  readonly framesPerPatch: 1 | 2;
   /** RMS norms have no bias. */
   readonly norm: 'layer' | 'rms';
+  /** Patches know where they are by a rotary embedding of rows and columns. */
+  readonly rotary: boolean;
   /** The feed-forward part of a block: its activation, or gated by SiLU. */
   readonly feedForward: 'quick_gelu' | 'gelu_tanh' | 'swiglu';
   /** Where most blocks attend within windows only. */
@@ -15,8 +22,12 @@ export interface VisionTraits {
     /** Blocks N − 1, 2N − 1, … attend to the whole frame. */
     readonly wholeEvery: number;
   };
-  /** Patches know where they are by a learned table, beside the rotary embedding. */
-  readonly learnedPositions?: boolean;
+  /** Patches know where they are by a learned table of a square of patches; how a frame's lie on it. */
+  readonly learnedPositions?: PositionFit;
+  /** How a visual token is made of its patches: two matrices with GELU between, or one. */
+  readonly projector: 'mlp' | 'linear';
+  /** Patches a side that make one visual token, where the file does not say it as `spatial_merge_size`. */
+  readonly mergeSize?: number;
   /** Blocks whose output goes to the decoder's first layers, through a merger each (DeepStack). */
   readonly deepstackBlocks?: readonly number[];
 }
@@ -64,16 +75,14 @@ export interface VisionBlockWeights {
 export interface MergerWeights {
   /** Of each patch; or of a merge block's patches joined, `[mergeSize² * embed]`. */
   readonly norm: NormWeights;
-  /** `[mergeSize² * embed, mergeSize² * embed]` */
-  readonly fc1: Matrix;
-  /** `[outputWidth, mergeSize² * embed]` */
-  readonly fc2: Matrix;
+  /** The last `[outputWidth, mergeSize² * embed]`; one before it is square, and GELU comes between. */
+  readonly layers: readonly Matrix[];
 }
 
 /** All weights of the encoder. */
 export interface VisionWeights {
-  /** `[embed, 3 * patchSize²]` for the earlier and the later frame of a temporal patch. */
-  readonly patch: readonly [Matrix, Matrix];
+  /** `[embed, 3 * patchSize²]` for each frame of a temporal patch. */
+  readonly patch: readonly Matrix[];
   readonly blocks: readonly VisionBlockWeights[];
   /** Normalises each patch. */
   readonly merger: MergerWeights;

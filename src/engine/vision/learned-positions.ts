@@ -1,7 +1,9 @@
-// A learned table of positions, for a square grid of patches, stretched to the grid of a session's frames: bilinear,
-// corners on corners, as transformers does it for Qwen3-VL. Once, at load.
+// A learned table of positions, for a square grid of patches, laid over the grid of a session's frames, once, at load.
+// Stretched, bilinear, corners on corners, as transformers does it for Qwen3-VL; or each patch at the nearest place
+// towards the first, as it does for SmolVLM2: both sides of the frame taken for 1, the place its upper left corner is in.
 
 import { type FrameGrid, patchPlaces } from './frame-grid';
+import type { PositionFit } from './hyper';
 
 /**
  * @param table `[side², embed]`, row-major.
@@ -11,10 +13,12 @@ export function learnedPositions(
   table: Float32Array,
   embed: number,
   grid: FrameGrid,
+  fit: PositionFit,
 ): Float32Array<ArrayBuffer> {
   const side = Math.sqrt(table.length / embed);
-  const rows = stretched(side, grid.patchRows);
-  const cols = stretched(side, grid.patchCols);
+  const samples = fit === 'stretched' ? stretched : nearest;
+  const rows = samples(side, grid.patchRows);
+  const cols = samples(side, grid.patchCols);
   const positions = new Float32Array(grid.patches * embed);
   patchPlaces(grid).forEach(({ row, col }, patch) => {
     for (const [y, ofRow] of rows[row]!) {
@@ -27,8 +31,14 @@ export function learnedPositions(
   return positions;
 }
 
+type Samples = (readonly [sample: number, weight: number])[][];
+
+function nearest(side: number, count: number): Samples {
+  return Array.from({ length: count }, (_, i) => [[Math.floor((i * side) / count), 1]]);
+}
+
 /** For each of `count` places on an axis of `side` samples, the two samples it lies between and their weights. */
-function stretched(side: number, count: number): (readonly [sample: number, weight: number])[][] {
+function stretched(side: number, count: number): Samples {
   return Array.from({ length: count }, (_, i) => {
     const at = count === 1 ? 0 : (i * (side - 1)) / (count - 1);
     const first = Math.floor(at);

@@ -173,15 +173,15 @@ function rotate(data: Float32Array, places: { row: number; col: number }[], head
 
 describe('vision_pixels', () => {
   // The second time, rows take their patches in another order.
-  it.each([undefined, [3, 0, 4, 2, 1]])('normalises each channel of both halves; order %j', async (order) => {
+  it.each([undefined, [3, 0, 4, 2, 1]])('normalises each channel of both frames; order %j', async (order) => {
     const { device } = await testGpu();
     const [patches, side] = [5, 14];
     const mean = [0.48, 0.45, 0.4];
     const std = [0.27, 0.26, 0.28];
     const patchBytes = 3 * side * side;
-    const halfWords = (patches * patchBytes) / 4;
-    const bytes = new Uint8Array(randomFloats(2 * halfWords * 4, 4).map((value) => (value + 1) * 128));
-    const pixels = [emptyBuffer(device, halfWords * 4), emptyBuffer(device, halfWords * 4)] as const;
+    const frameWords = (patches * patchBytes) / 4;
+    const bytes = new Uint8Array(randomFloats(2 * frameWords * 4, 4).map((value) => (value + 1) * 128));
+    const pixels = [emptyBuffer(device, frameWords * 4), emptyBuffer(device, frameWords * 4)] as const;
     const [mean_r, mean_g, mean_b] = mean;
     const [std_r, std_g, std_b] = std;
     const constants = { mean_r, mean_g, mean_b, std_r, std_g, std_b } as Record<string, number>;
@@ -189,8 +189,8 @@ describe('vision_pixels', () => {
       device,
       {
         module: 'vision_pixels',
-        conditions: { gather: order !== undefined },
-        constants: { half_words: halfWords, channel_values: side * side, ...constants },
+        conditions: { gather: order !== undefined, two: true },
+        constants: { frame_words: frameWords, channel_values: side * side, ...constants },
       },
       {
         patches: upload(device, new Uint32Array(bytes.buffer)),
@@ -198,16 +198,16 @@ describe('vision_pixels', () => {
         pixels_1: pixels[1],
         ...(order ? { source: upload(device, Uint32Array.from(order)) } : {}),
       },
-      [Math.ceil(halfWords / 64)],
+      [Math.ceil(frameWords / 64)],
     );
-    for (const half of [0, 1] as const) {
+    for (const frame of [0, 1] as const) {
       const wanted = Array.from({ length: patches * patchBytes }, (_, i) => {
         const row = Math.floor(i / patchBytes);
-        const byte = bytes[(half * patches + (order?.[row] ?? row)) * patchBytes + (i % patchBytes)]!;
+        const byte = bytes[(frame * patches + (order?.[row] ?? row)) * patchBytes + (i % patchBytes)]!;
         const channel = Math.floor(i / (side * side)) % 3;
         return (byte / 255 - mean[channel]!) / std[channel]!;
       });
-      expect(maxDifference(await downloadFloats(device, pixels[half]), wanted)).toBeLessThan(1e-6);
+      expect(maxDifference(await downloadFloats(device, pixels[frame]), wanted)).toBeLessThan(1e-6);
     }
   });
 });

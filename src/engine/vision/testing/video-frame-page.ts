@@ -32,8 +32,8 @@ export async function compareVideoFrames(): Promise<Outcome> {
   const input = await FrameInput.create(gpu, ledger, options);
   const outcome: Outcome = {};
   for (const [name, [frame, same]] of Object.entries(cases())) {
-    input.write(0, 'both', same);
-    input.write(1, 'both', frame);
+    input.write(0, 'all', same);
+    input.write(1, 'all', frame);
     const wanted = await read(gpu.device, ledger.get(frameSlot(0)));
     const got = await read(gpu.device, ledger.get(frameSlot(1)));
     const worst = got.reduce((most, byte, i) => Math.max(most, Math.abs(byte - wanted[i]!)), 0);
