@@ -128,6 +128,7 @@ function attentionOptions(gpu: Gpu, tokens: number, slots: number): DecoderOptio
     ropeSections: [16, 24, 24],
     ropeInterleaved: false,
     mrope: true,
+    adjacentPairs: false,
     qkvBias: true,
     qkNorm: false,
     deepstackLayers: 0,

@@ -11,6 +11,8 @@ export interface DecoderTraits {
    * every token takes one position, visual ones too.
    */
   readonly mrope: boolean;
+  /** The file has the two rows of a rotary pair of queries and keys side by side, not half a head apart. */
+  readonly adjacentPairs: boolean;
   /** Rotary pairs of time, height and width take turns, as far as the two shorter sections reach. */
   readonly ropeInterleaved: boolean;
 }

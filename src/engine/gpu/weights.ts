@@ -27,6 +27,12 @@ export interface Matrix {
   readonly bias?: string;
 }
 
+/** Tensors of queries or keys in which the two rows of a rotary pair stand side by side, as in `llama` files. */
+export interface AdjacentPairs {
+  readonly of: readonly string[];
+  readonly headDim: number;
+}
+
 /** Some rows of a tensor, bound for some rows of a part. */
 interface Piece {
   readonly tensor: WeightInfo;
@@ -35,6 +41,8 @@ interface Piece {
   readonly part: MatrixPart;
   /** Row within the part. */
   readonly at: number;
+  /** Rows of a head whose pairs are to be taken apart; then all of it is whole heads. */
+  readonly headDim?: number;
 }
 
 /** A vector assembled from whole tensors, kept as f32. */
@@ -71,9 +79,10 @@ export class WeightPlan {
   /**
    * A matrix of the named tensors stacked by rows; neighbours of one format share a buffer.
    * @param biases tensors stacked into the bias, or none.
+   * @param adjacent whose rotary pairs are brought half a head apart, as the kernels have them.
    * @throws ModelFormatError when a tensor is missing, or its columns differ from the others'.
    */
-  matrix(names: readonly string[], biases: readonly string[] = []): Matrix {
+  matrix(names: readonly string[], biases: readonly string[] = [], adjacent?: AdjacentPairs): Matrix {
     const tensors = names.map((name) => asMatrix(this.#file.weight(name)));
     const { cols } = tensors[0]!;
     const runs: { format: WeightFormat; tensors: WeightInfo[] }[] = [];
@@ -91,7 +100,7 @@ export class WeightPlan {
     const parts: MatrixPart[] = [];
     let firstRow = 0;
     for (const run of runs) {
-      for (const part of this.#partsOf(run, firstRow)) parts.push(part);
+      for (const part of this.#partsOf(run, firstRow, adjacent)) parts.push(part);
       firstRow += run.tensors.reduce((sum, { rows }) => sum + rows, 0);
     }
     const bias = biases.length > 0 ? this.vector(biases) : undefined;
@@ -150,12 +159,13 @@ export class WeightPlan {
   #partsOf(
     { format, tensors }: { format: WeightFormat; tensors: WeightInfo[] },
     firstRow: number,
+    adjacent?: AdjacentPairs,
   ): MatrixPart[] {
     const { cols } = tensors[0]!;
     const rows = tensors.reduce((sum, tensor) => sum + tensor.rows, 0);
-    const rowsAPart = Math.max(
-      1,
-      Math.floor(this.#maxBindingBytes / weightBytes(format, 1, cols, tensors[0]!.name)),
+    const rowsAPart = wholeRows(
+      this.#maxBindingBytes / weightBytes(format, 1, cols, tensors[0]!.name),
+      adjacent?.headDim,
     );
     const parts: MatrixPart[] = [];
     for (let start = 0; start < rows; start += rowsAPart) {
@@ -180,6 +190,7 @@ export class WeightPlan {
             rows: to - from,
             part,
             at: from - start,
+            ...(adjacent?.of.includes(tensor.name) ? { headDim: adjacent.headDim } : {}),
           });
         }
         tensorStart += tensor.rows;
@@ -191,7 +202,7 @@ export class WeightPlan {
   async #uploadPiece(
     device: GPUDevice,
     ledger: Ledger,
-    { tensor, firstRow, rows, part, at }: Piece,
+    { tensor, firstRow, rows, part, at, headDim }: Piece,
     onBytes: (bytes: number) => void,
   ): Promise<void> {
     const { name, cols } = tensor;
@@ -199,14 +210,36 @@ export class WeightPlan {
     const buffer = ledger.get(part.buffer);
     const fileRowBytes = tensor.byteLength / tensor.rows;
     const rowBytes = weightBytes(format, 1, cols, name);
-    const rowsAChunk = Math.max(1, Math.floor(CHUNK_BYTES / fileRowBytes));
+    const rowsAChunk = wholeRows(CHUNK_BYTES / fileRowBytes, headDim);
     for (let row = 0; row < rows; row += rowsAChunk) {
       const rowCount = Math.min(rowsAChunk, rows - row);
       const raw = await this.#file.read(tensor, { firstRow: firstRow + row, rowCount });
-      device.queue.writeBuffer(buffer, (at + row) * rowBytes, repack(format, raw, rowCount, cols, name));
+      const words = repack(format, raw, rowCount, cols, name);
+      const laid = headDim === undefined ? words : pairsApart(words, rowBytes / 4, headDim);
+      device.queue.writeBuffer(buffer, (at + row) * rowBytes, laid);
       onBytes(rowCount * fileRowBytes);
     }
   }
+}
+
+/** As many rows as fit, in whole heads of `unit` rows, and one at least. */
+function wholeRows(fitting: number, unit = 1): number {
+  return Math.max(1, Math.floor(fitting / unit)) * unit;
+}
+
+/** Rows of whole heads, of each the even ones before the odd ones. */
+function pairsApart(
+  words: Uint32Array<ArrayBuffer>,
+  rowWords: number,
+  headDim: number,
+): Uint32Array<ArrayBuffer> {
+  const apart = new Uint32Array(words.length);
+  for (let row = 0; row < words.length / rowWords; row++) {
+    const within = row % headDim;
+    const to = row - within + (within % 2) * (headDim / 2) + Math.floor(within / 2);
+    apart.set(words.subarray(row * rowWords, (row + 1) * rowWords), to * rowWords);
+  }
+  return apart;
 }
 
 /** What shaders/lib/weights.wesl calls Shape. */

@@ -4,7 +4,7 @@ import type { DecoderHyper, DecoderTraits } from '../decoder/hyper';
 import type { DecoderWeights } from '../decoder/weights';
 import { ModelFormatError } from '../errors';
 import type { ModelFile } from '../gguf/model-file';
-import type { WeightPlan } from '../gpu/weights';
+import type { AdjacentPairs, WeightPlan } from '../gpu/weights';
 
 /** Largest head dimension that the attention kernels, of decoder and encoder, hold in workgroup memory. */
 export const MAX_HEAD_DIM = 128;
@@ -65,8 +65,13 @@ export function planDecoderWeights(plan: WeightPlan, hyper: DecoderHyper): Decod
   const heads = hyper.heads * hyper.headDim;
   const kvHeads = hyper.kvHeads * hyper.headDim;
   /** Tensors stacked by rows, whose shape must be what the hyper-parameters say. */
-  const matrix = (names: string[], [rows, cols]: readonly [number, number], biases: string[] = []) => {
-    const planned = plan.matrix(names, biases);
+  const matrix = (
+    names: string[],
+    [rows, cols]: readonly [number, number],
+    biases: string[] = [],
+    adjacent?: AdjacentPairs,
+  ) => {
+    const planned = plan.matrix(names, biases, adjacent);
     if (planned.rows === rows && planned.cols === cols) return planned;
     throw new ModelFormatError(
       `The tensors ${names.join(', ')} make a matrix of ${planned.rows} × ${planned.cols}, but by the file's metadata it is ${rows} × ${cols}; the file is damaged or of another architecture.`,
@@ -84,6 +89,9 @@ export function planDecoderWeights(plan: WeightPlan, hyper: DecoderHyper): Decod
           qkv.map((part) => name(`${part}.weight`)),
           [heads + 2 * kvHeads, width],
           hyper.qkvBias ? qkv.map((part) => name(`${part}.bias`)) : [],
+          hyper.adjacentPairs
+            ? { of: [name('attn_q.weight'), name('attn_k.weight')], headDim: hyper.headDim }
+            : undefined,
         ),
         ...(hyper.qkNorm
           ? { headNorms: plan.vector([name('attn_q_norm.weight'), name('attn_k_norm.weight')]) }

@@ -6,7 +6,7 @@ export const QWEN2_VL: Family = {
   name: 'Qwen2-VL',
   architecture: 'qwen2vl',
   projector: 'qwen2vl_merger',
-  decoder: { qkvBias: true, qkNorm: false, mrope: true, ropeInterleaved: false },
+  decoder: { qkvBias: true, qkNorm: false, mrope: true, adjacentPairs: false, ropeInterleaved: false },
   vision: () => ({
     framesPerPatch: 2,
     norm: 'layer',

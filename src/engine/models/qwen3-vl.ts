@@ -9,7 +9,7 @@ export const QWEN3_VL: Family = {
   name: 'Qwen3-VL',
   architecture: 'qwen3vl',
   projector: 'qwen3vl_merger',
-  decoder: { qkvBias: false, qkNorm: true, mrope: true, ropeInterleaved: true },
+  decoder: { qkvBias: false, qkNorm: true, mrope: true, adjacentPairs: false, ropeInterleaved: true },
   vision,
   video: { timeText: (seconds) => `<${tenths(seconds)} seconds>` },
 };
