@@ -8,13 +8,20 @@ import { nodeFileSource } from '../src/engine/gguf/node-file';
 import { familyOf } from '../src/engine/models';
 import { readVisionHyper } from '../src/engine/models/vision-file';
 import { type Arguments, type Option, UsageError } from './command';
+import { downloadModel, modelAddress } from './model-download';
 
 /** The bundled model's folder, seen from the repository. */
 const BUNDLED = 'public/models/toybox';
 
 export const MODEL_OPTIONS = {
-  model: { value: 'FILE.gguf', help: 'The decoder; the bundled model (Toybox) if left out.' },
-  mmproj: { value: 'FILE.gguf', help: 'The vision encoder that belongs to it.' },
+  model: {
+    value: 'FILE.gguf',
+    help: 'The decoder: a file, an address, or hf:owner/name[:part of the file name] on the Hugging Face hub; the bundled model (Toybox) if left out.',
+  },
+  mmproj: {
+    value: 'FILE.gguf',
+    help: 'The vision encoder that belongs to it; of a model on the hub a part of its name, where there are several.',
+  },
   size: {
     value: 'WxH',
     help: "Size in pixels that the model sees, in whole visual tokens (28 pixels a side in Qwen2-VL and Qwen2.5-VL, 32 in Qwen3-VL); the model card's if left out, else 224x224.",
@@ -36,31 +43,37 @@ export interface ModelFiles {
 
 /**
  * Reads {@link MODEL_OPTIONS}.
- * @throws UsageError when only one file is given or the size is malformed; ModelFormatError when a file is missing.
+ * @throws UsageError when only one file is given or the size is malformed; ModelFormatError when a file is missing;
+ *   errors of `downloadModel`.
  */
 export async function modelFiles(args: Arguments): Promise<ModelFiles> {
   const [model, mmproj] = [args.text('model'), args.text('mmproj')];
-  if ((model === undefined) !== (mmproj === undefined)) {
+  const address = model === undefined ? null : modelAddress(model, mmproj);
+  if (!address && (model === undefined) !== (mmproj === undefined)) {
     const missing = model === undefined ? 'model' : 'mmproj';
     throw new UsageError(
       `--${missing} is missing: a model is two files, the decoder and its vision encoder.`,
     );
   }
   const modelPath = model ?? join(BUNDLED, 'model.gguf');
-  const card = await readCard(dirname(modelPath));
-  const vision = await nodeFileSource(mmproj ?? join(BUNDLED, 'mmproj.gguf'));
-  const side = await tokenSide(vision);
+  const card: Card = address ? {} : await readCard(dirname(modelPath));
+  const sources = address ? await downloadModel(address) : await openFiles(modelPath, mmproj);
+  const side = await tokenSide(sources.mmproj);
   const size = args.text('size');
   const given = size === undefined ? undefined : parseSize(size, side);
   const frame = given ?? { width: card.frameWidth ?? 224, height: card.frameHeight ?? 224 };
   return {
-    model: await nodeFileSource(modelPath),
-    mmproj: vision,
+    model: sources.model,
+    mmproj: sources.mmproj,
     frame,
     tokensPerFrame: (frame.width * frame.height) / side ** 2,
     framesPerSecond: card.framesPerSecond ?? 2,
     trainedPositions: card.trainedPositions,
   };
+}
+
+async function openFiles(model: string, mmproj = join(BUNDLED, 'mmproj.gguf')) {
+  return { model: await nodeFileSource(model), mmproj: await nodeFileSource(mmproj) };
 }
 
 function parseSize(text: string, side: number): { width: number; height: number } {
