@@ -15,6 +15,7 @@ import torch
 
 from fixture_blocks import check_blocks, write_blocks
 from fixture_files import check_fixture, write_fixture
+from fixture_processors import check_processors, write_processors
 from fixture_table import FIXTURES
 from fixture_templates import check_templates, write_templates
 from fixture_texts import check_texts, write_texts
@@ -31,6 +32,7 @@ def write_all() -> None:
     write_texts(FOLDER)
     write_templates(FOLDER)
     write_tokenizers(FOLDER / "tokenizers")
+    write_processors(FOLDER)
     write_blocks(FOLDER / "blocks")
     write_infinipot(FOLDER / "infinipot")
     for shape, cases in FIXTURES:
@@ -49,6 +51,7 @@ def check_all() -> None:
     check_texts(FOLDER)
     check_templates(FOLDER)
     check_tokenizers(FOLDER / "tokenizers")
+    check_processors(FOLDER)
     check_blocks(FOLDER / "blocks")
     check_infinipot(FOLDER / "infinipot")
     for shape, _ in FIXTURES:
