@@ -50,7 +50,7 @@ export default defineConfig({
       injectRegister: false,
       manifest: false,
       workbox: {
-        // The page itself; `workers/kept-files.ts` keeps the model and the demo clip.
+        // The page itself. Models are in the store, cards and the demo clip in `workers/kept-files.ts`.
         globPatterns: ['**/*.{html,js,css,svg,png,webmanifest,wasm}'],
         maximumFileSizeToCacheInBytes: 24 * 2 ** 20,
         // One page: parameters such as `?model=` are for its script to read, and an unknown address stays a 404.

@@ -14,7 +14,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.webmanifest': 'application/manifest+json',
 };
 
-/** Serves the built page; tells when a file is still the same as on its date. */
+/** Serves the built page, in ranges where asked for; tells when a file is still the same as on its date. */
 export const builtPage: RequestListener = (request, response) => {
   const { pathname } = new URL(request.url!, 'http://host');
   const name = normalize(pathname.endsWith('/') ? `${pathname}index.html` : pathname);
@@ -27,8 +27,15 @@ export const builtPage: RequestListener = (request, response) => {
     response.writeHead(304).end();
   } else {
     const type = TYPES[extname(file)] ?? 'application/octet-stream';
-    response.writeHead(200, { 'Content-Type': type, 'Last-Modified': date });
-    createReadStream(file).pipe(response);
+    const [start = 0, last = found.size - 1] = request.headers.range?.match(/\d+/g)?.map(Number) ?? [];
+    const end = Math.min(last, found.size - 1);
+    const headers = { 'Content-Type': type, 'Last-Modified': date, 'Content-Length': end + 1 - start };
+    if (request.headers.range) {
+      response.writeHead(206, { ...headers, 'Content-Range': `bytes ${start}-${end}/${found.size}` });
+    } else {
+      response.writeHead(200, headers);
+    }
+    createReadStream(file, { start, end }).pipe(response);
   }
 };
 

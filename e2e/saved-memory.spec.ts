@@ -36,8 +36,7 @@ async function saveAndRestore(modules: { readonly client: string; readonly error
     const client = new EngineClient({ onStatus: () => {}, onLost: () => {} });
     const fileUrl = (name: string) => new URL(name, location.href).href;
     await client.load({
-      modelUrl: fileUrl('model.gguf'),
-      mmprojUrl: fileUrl('mmproj.gguf'),
+      source: { kind: 'urls', model: fileUrl('model.gguf'), mmproj: fileUrl('mmproj.gguf') },
       frame: { width: 112, height: 112 },
       policy: 'infinipot-v',
       budgetTokens: 64,

@@ -3,7 +3,9 @@ import * as Comlink from 'comlink';
 import type { Budget, PolicyName, WatchResult } from '../src/engine/contract';
 import {
   DeviceLostError,
+  DownloadError,
   EngineError,
+  FileChangedError,
   GpuError,
   InvalidInputError,
   MemoryFullError,
@@ -11,16 +13,18 @@ import {
   OutOfMemoryError,
   ShaderError,
   SnapshotError,
+  StorageError,
   UnsupportedDeviceError,
 } from '../src/engine/errors';
+import type { StoredModel } from '../src/engine/store/model-store';
 import type { EngineWorker } from './engine-worker';
 import workerUrl from './engine-worker?worker&url';
-import { DownloadError } from './kept-files';
-import type { AnswerEnd, LoadRequest, LoadStatus, MemoryView } from './protocol';
+import type { AnswerEnd, LoadEnd, LoadRequest, LoadStatus, MemoryView } from './protocol';
 
 const ERROR_CLASSES = {
   DeviceLostError,
   DownloadError,
+  FileChangedError,
   GpuError,
   InvalidInputError,
   MemoryFullError,
@@ -28,6 +32,7 @@ const ERROR_CLASSES = {
   OutOfMemoryError,
   ShaderError,
   SnapshotError,
+  StorageError,
   UnsupportedDeviceError,
 };
 
@@ -56,8 +61,8 @@ export class EngineClient {
     this.#remote = Comlink.wrap<EngineWorker>(this.#worker);
   }
 
-  /** Loads a model. @throws the engine's typed errors. */
-  load(request: LoadRequest): Promise<void> {
+  /** Loads a model. @throws the engine's typed errors, and an AbortError when cancelled. */
+  load(request: LoadRequest): Promise<LoadEnd> {
     const onStatus = Comlink.proxy((status: LoadStatus) => {
       if (!this.#ended) this.#events.onStatus(status);
     });
@@ -65,6 +70,21 @@ export class EngineClient {
       this.#lost(typed(Object.assign(new Error(message), { name: kind }))),
     );
     return this.#call(() => this.#remote.load(request, onStatus, onFailed));
+  }
+
+  /** Ends the load under way. What has arrived stays for the next one. */
+  cancelLoad(): Promise<void> {
+    return this.#call(() => this.#remote.cancelLoad());
+  }
+
+  /** The models that are kept on this device, whole or in part. */
+  models(): Promise<StoredModel[]> {
+    return this.#call(() => this.#remote.models());
+  }
+
+  /** Deletes a model that is kept. @throws StorageError while it is being loaded. */
+  deleteModel(id: string): Promise<void> {
+    return this.#call(() => this.#remote.deleteModel(id));
   }
 
   /** Hands a frame over; the worker closes it. */

@@ -5,8 +5,9 @@ import type { Budget, PolicyName, Session, WatchResult } from '../src/engine/con
 import { InvalidInputError } from '../src/engine/errors';
 import { blobSource } from '../src/engine/gguf/byte-source';
 import { createSession } from '../src/engine/session';
-import { keptFiles } from './kept-files';
-import type { AnswerEnd, LoadRequest, LoadStatus, MemoryView } from './protocol';
+import type { StoredModel } from '../src/engine/store/model-store';
+import { loadKeptModel, type ModelUse, modelStore } from './model-loading';
+import type { AnswerEnd, DownloadStatus, LoadEnd, LoadRequest, LoadStatus, MemoryView } from './protocol';
 import { RateMeter } from './rate-meter';
 
 /** Share of a load's progress that downloading takes; the rest is the engine's. */
@@ -16,33 +17,76 @@ const RATE_WINDOW_MS = 4000;
 class EngineHost {
   #session: Session | null = null;
   #answer: AbortController | null = null;
+  #loading: AbortController | null = null;
   #rate = new RateMeter(RATE_WINDOW_MS);
 
-  /** Downloads the model's files as needed and builds the session. Replaces an earlier one. */
+  /** Loads a model, downloading of it what is not here, and builds the session. Replaces an earlier one. */
   async load(
     request: LoadRequest,
     onStatus: (status: LoadStatus) => void,
     onFailed: (kind: string, message: string) => void,
-  ): Promise<void> {
+  ): Promise<LoadEnd> {
     this.dispose();
-    const [model, mmproj] = await keptFiles([request.modelUrl, request.mmprojUrl], (bytes, total) =>
-      onStatus({ stage: 'download', fraction: total > 0 ? (DOWNLOAD_SHARE * bytes) / total : 0 }),
-    );
-    this.#session = await createSession({
-      model: blobSource(model!, 'model.gguf'),
-      mmproj: blobSource(mmproj!, 'mmproj.gguf'),
-      frame: request.frame,
-      trainedPositions: request.trainedPositions,
-      memory: {
-        policy: request.policy,
-        budget: { tokens: request.budgetTokens },
-        capacityTokens: request.capacityTokens,
-      },
-      onProgress: ({ stage, fraction }) =>
-        onStatus({ stage, fraction: DOWNLOAD_SHARE + (1 - DOWNLOAD_SHARE) * fraction }),
-      // Only what is thrown keeps its name across the boundary; an error passed as an argument loses it.
-      onFailed: ({ kind, message }) => onFailed(kind, message),
-    });
+    const { source } = request;
+    const loading = new AbortController();
+    this.#loading = loading;
+    let download: DownloadStatus | null = null;
+    let engine: Pick<LoadStatus, 'stage' | 'fraction'> = { stage: 'download', fraction: 0 };
+    const tell = () => onStatus(joint(download, engine));
+    const use: ModelUse<Session> = (model, mmproj, onWeights) =>
+      createSession({
+        model,
+        mmproj,
+        frame: request.frame,
+        trainedPositions: request.trainedPositions,
+        memory: {
+          policy: request.policy,
+          budget: { tokens: request.budgetTokens },
+          capacityTokens: request.capacityTokens,
+        },
+        onProgress: ({ stage, fraction }) => {
+          engine = { stage, fraction };
+          // Every buffer has been had by then, so the model fits.
+          if (stage === 'weights') onWeights();
+          tell();
+        },
+        // Only what is thrown keeps its name across the boundary; an error passed as an argument loses it.
+        onFailed: ({ kind, message }) => onFailed(kind, message),
+      });
+    try {
+      if (source.kind === 'files') {
+        this.#session = await use(blobSource(source.model), blobSource(source.mmproj), () => {});
+        return { kept: false };
+      }
+      const { result, kept } = await loadKeptModel(
+        source,
+        loading.signal,
+        (status) => {
+          download = status;
+          tell();
+        },
+        use,
+      );
+      this.#session = result;
+      return { kept };
+    } finally {
+      if (this.#loading === loading) this.#loading = null;
+    }
+  }
+
+  /** Ends the load under way, which then fails with an AbortError. What has arrived stays for the next one. */
+  cancelLoad(): void {
+    this.#loading?.abort(new DOMException('Loading was cancelled.', 'AbortError'));
+  }
+
+  /** The models that are kept on this device, whole or in part. */
+  async models(): Promise<StoredModel[]> {
+    return (await (await modelStore())?.list()) ?? [];
+  }
+
+  /** Deletes a model that is kept. @throws StorageError while it is being loaded. */
+  async deleteModel(id: string): Promise<void> {
+    await (await modelStore())?.delete(id);
   }
 
   /** Puts a frame into memory; the engine closes it. */
@@ -123,6 +167,20 @@ class EngineHost {
     if (!this.#session) throw new InvalidInputError('The model is not loaded yet.');
     return this.#session;
   }
+}
+
+/** Progress of a load from that of its download and of the engine, which reads what arrives. */
+function joint(
+  download: DownloadStatus | null,
+  { stage, fraction }: Pick<LoadStatus, 'stage' | 'fraction'>,
+): LoadStatus {
+  const arrived = download ? download.bytesHere / download.bytesTotal : 0;
+  const isArriving = download !== null && arrived < 1;
+  return {
+    stage: isArriving ? 'download' : stage,
+    fraction: DOWNLOAD_SHARE * (download ? arrived : fraction) + (1 - DOWNLOAD_SHARE) * fraction,
+    download,
+  };
 }
 
 /** What the page may call; Comlink turns each into a promise. */

@@ -1,11 +1,15 @@
 // What page and worker say to each other. Everything here survives structured cloning.
 import type { MemoryReport, PolicyName } from '../src/engine/contract';
+import type { ModelAddress } from '../src/engine/store/model-address';
+
+/** Where a model is: at addresses, on the hub, or in two files that the user opened, which are not copied. */
+export type ModelSource =
+  | ModelAddress
+  | { readonly kind: 'files'; readonly model: File; readonly mmproj: File };
 
 /** What to load, and how much memory to give it. */
 export interface LoadRequest {
-  /** Absolute addresses of the decoder's and the vision encoder's GGUF files. */
-  readonly modelUrl: string;
-  readonly mmprojUrl: string;
+  readonly source: ModelSource;
   /** Size to which every frame is brought before the model sees it. */
   readonly frame: { readonly width: number; readonly height: number };
   readonly policy: PolicyName;
@@ -16,10 +20,28 @@ export interface LoadRequest {
   readonly trainedPositions?: number;
 }
 
-/** Progress of a load: downloading first, then the engine's own stages. `fraction` spans both. */
+/** How far a download is. What was here before it began counts as here. */
+export interface DownloadStatus {
+  readonly bytesHere: number;
+  readonly bytesTotal: number;
+  /** Over the last seconds. */
+  readonly bytesPerSecond: number;
+  /** Null while nothing moves. */
+  readonly secondsLeft: number | null;
+}
+
+/** Progress of a load: `download` until all is here, meanwhile the engine's own stages. `fraction` spans both. */
 export interface LoadStatus {
   readonly stage: 'download' | 'files' | 'weights' | 'shaders' | 'ready';
   readonly fraction: number;
+  /** Null before the sizes are known, and for files that are not downloaded. */
+  readonly download: DownloadStatus | null;
+}
+
+/** What a load came to. */
+export interface LoadEnd {
+  /** Whether all of the model is on this device, for a visit without a network. */
+  readonly kept: boolean;
 }
 
 /** How an answer ended. */

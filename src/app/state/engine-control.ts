@@ -1,6 +1,6 @@
 // Loads the model, keeps its worker, and carries policy and budget over to a new worker when the old one is lost.
 import { EngineClient } from '../../../workers/engine-client';
-import { areKept, keptFile } from '../../../workers/kept-files';
+import { isKept, keptFile } from '../../../workers/kept-files';
 import type { LoadStatus } from '../../../workers/protocol';
 import type { PolicyName } from '../../engine/contract';
 import { BUDGET_FRAMES, DEFAULT_BUDGET_FRAMES, tokensOfFrames } from './budgets';
@@ -74,10 +74,8 @@ export class EngineControl extends Store<EngineState> {
       this.#client = client;
       const { policy, budgetFrames, capacityFrames } = this.get();
       const fileUrl = (name: string) => new URL(name, this.#folder!.url).href;
-      const [modelUrl, mmprojUrl] = [fileUrl('model.gguf'), fileUrl('mmproj.gguf')];
-      await client.load({
-        modelUrl,
-        mmprojUrl,
+      const end = await client.load({
+        source: { kind: 'urls', model: fileUrl('model.gguf'), mmproj: fileUrl('mmproj.gguf') },
         frame: { width: card.frameWidth, height: card.frameHeight },
         policy,
         budgetTokens: tokensOfFrames(budgetFrames, card),
@@ -86,7 +84,7 @@ export class EngineControl extends Store<EngineState> {
       });
       // With the clip at hand, nothing is requested from the network once the page is ready.
       await this.#demoClip.catch(() => null);
-      const kept = (await areKept([fileUrl('card.json')])) && (await areKept([modelUrl, mmprojUrl]));
+      const kept = end.kept && (await isKept(fileUrl('card.json')));
       if (load !== this.#loads) return;
       this.set({ phase: 'ready', stage: 'ready', fraction: 1, client, kept });
       // Chosen while loading.

@@ -1,6 +1,6 @@
 // Registers the service worker that keeps the page itself for offline use, tells of a new version, and asks the
 // browser not to clear away what is kept.
-// The model's files are kept by `workers/kept-files.ts`.
+// Models are kept by `src/engine/store/`, small files beside them by `workers/kept-files.ts`.
 /// <reference types="vite-plugin-pwa/vanillajs" />
 import { registerSW } from 'virtual:pwa-register';
 import { Store } from './store';

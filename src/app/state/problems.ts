@@ -59,6 +59,20 @@ export function engineProblem(error: unknown, bundled: boolean): Problem {
         detail,
         remedies: ['reload-engine', ...otherModel],
       };
+    case 'FileChangedError':
+      return {
+        severity: 'error',
+        title: 'The model changed while it was downloaded',
+        detail,
+        remedies: ['reload-engine', ...otherModel],
+      };
+    case 'StorageError':
+      return {
+        severity: 'error',
+        title: 'The model cannot be kept on this device',
+        detail,
+        remedies: ['reload-engine', ...otherModel],
+      };
     case 'ModelFormatError':
       return {
         severity: 'error',

@@ -125,25 +125,35 @@ export class WeightPlan {
   }
 
   /**
-   * Streams every tensor asked for into its buffers.
+   * Streams every tensor asked for into its buffers, in the order of the file: the one in which it may be arriving.
    * @param onBytes called with the number of file bytes done since the last call.
    */
   async upload(device: GPUDevice, ledger: Ledger, onBytes: (bytes: number) => void): Promise<void> {
-    for (const { buffer, tensors } of this.#vectors) {
-      let at = 0;
-      for (const tensor of tensors) {
-        const values = await this.#file.values(tensor.name);
-        device.queue.writeBuffer(ledger.get(buffer), at * 4, values);
-        at += values.length;
-        onBytes(tensor.byteLength);
-      }
-    }
     for (const { parts, cols, rows } of this.#matrices) {
       for (const part of parts) {
         device.queue.writeBuffer(ledger.get(part.shape), 0, partShape(part, cols, rows));
       }
     }
-    for (const piece of this.#pieces) await this.#uploadPiece(device, ledger, piece, onBytes);
+    const loads = [
+      ...this.#vectors.flatMap(({ buffer, tensors }) => {
+        let end = 0;
+        return tensors.map((tensor) => {
+          const at = end;
+          end += tensor.rows * tensor.cols;
+          const load = async () => {
+            device.queue.writeBuffer(ledger.get(buffer), at * 4, await this.#file.values(tensor.name));
+            onBytes(tensor.byteLength);
+          };
+          return { tensor, firstRow: 0, load };
+        });
+      }),
+      ...this.#pieces.map((piece) => {
+        const { tensor, firstRow } = piece;
+        return { tensor, firstRow, load: () => this.#uploadPiece(device, ledger, piece, onBytes) };
+      }),
+    ];
+    loads.sort((a, b) => a.tensor.byteOffset - b.tensor.byteOffset || a.firstRow - b.firstRow);
+    for (const { load } of loads) await load();
   }
 
   /** Bytes that `upload` will read. */
