@@ -72,6 +72,28 @@ test('a step that the GPU refuses is told, and the model can be loaded again', a
   await expect(problem).toBeHidden();
 });
 
+test('after the browser ended the tab, the next one says so and offers a smaller memory', async ({
+  page,
+  context,
+}) => {
+  await new Ringside(page).open();
+  const browser = await context.newCDPSession(page);
+  const ended = page.waitForEvent('crash');
+  // Never answers: the page is gone.
+  browser.send('Page.crash').catch(() => {});
+  await ended;
+  const next = await context.newPage();
+  const ringside = new Ringside(next);
+  await next.goto('/');
+  const problem = await ringside.problem('The browser ended Ringside');
+  await expect(problem).toContainText('while Toybox was running');
+  await problem.getByRole('button', { name: 'Load with room for 64 frames' }).click();
+  await ringside.ready();
+  // Told once.
+  await next.reload();
+  await ringside.ready();
+});
+
 test('a browser without WebGPU is told which have it', async ({ page }) => {
   await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, 'gpu'));
   const ringside = new Ringside(page);

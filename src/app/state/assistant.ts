@@ -27,7 +27,7 @@ export function createAssistant(): Assistant {
   const offline = new Offline();
   offline.register();
   askToPersist(engine, conversation, offline);
-  void engine.load();
+  void engine.start();
   return { problems, engine, watching, conversation, offline };
 }
 

@@ -5,7 +5,8 @@ import type { LoadStatus } from '../../../workers/protocol';
 import type { PolicyName } from '../../engine/contract';
 import { BUDGET_FRAMES, DEFAULT_BUDGET_FRAMES, tokensOfFrames } from './budgets';
 import { type ModelCard, type ModelFolder, modelFolder, readModelCard } from './model-card';
-import { engineProblem, noWebGpuProblem, type Problems, settingProblem } from './problems';
+import { endedTabProblem, engineProblem, noWebGpuProblem, type Problems, settingProblem } from './problems';
+import { RunMarker } from './run-marker';
 import { Store } from './store';
 
 /** Where the engine stands. `client` is there exactly while it is ready. */
@@ -27,6 +28,7 @@ export interface EngineState {
 /** The engine as the page handles it. */
 export class EngineControl extends Store<EngineState> {
   readonly #problems: Problems;
+  readonly #marker = new RunMarker();
   #folder: ModelFolder | null = null;
   /** The worker of the load now running or done, ready or not. */
   #client: EngineClient | null = null;
@@ -46,6 +48,14 @@ export class EngineControl extends Store<EngineState> {
       capacityFrames: BUDGET_FRAMES.at(-1)!,
     });
     this.#problems = problems;
+  }
+
+  /** Loads the model; where an earlier tab was ended with it, asks first, or the same might happen again. */
+  async start(): Promise<void> {
+    const left = await this.#marker.takeLeft();
+    if (!left) return this.load();
+    this.set({ phase: 'failed', capacityFrames: left.capacityFrames });
+    this.#problems.show('engine', endedTabProblem(left));
   }
 
   /** Loads the model into a fresh worker; failures become the `engine` problem. */
@@ -73,6 +83,8 @@ export class EngineControl extends Store<EngineState> {
       });
       this.#client = client;
       const { policy, budgetFrames, capacityFrames } = this.get();
+      const run = { model: card.name, capacityFrames };
+      this.#marker.set({ ...run, phase: 'loading' });
       const fileUrl = (name: string) => new URL(name, this.#folder!.url).href;
       const end = await client.load({
         source: { kind: 'urls', model: fileUrl('model.gguf'), mmproj: fileUrl('mmproj.gguf') },
@@ -86,6 +98,7 @@ export class EngineControl extends Store<EngineState> {
       await this.#demoClip.catch(() => null);
       const kept = end.kept && (await isKept(fileUrl('card.json')));
       if (load !== this.#loads) return;
+      this.#marker.set({ ...run, phase: 'running' });
       this.set({ phase: 'ready', stage: 'ready', fraction: 1, client, kept });
       // Chosen while loading.
       if (this.get().policy !== policy || this.get().budgetFrames !== budgetFrames) this.#configure();
@@ -160,6 +173,7 @@ export class EngineControl extends Store<EngineState> {
   #fail(error: unknown): void {
     this.#client?.dispose();
     this.#client = null;
+    this.#marker.set(null);
     this.set({ phase: 'failed', client: null });
     this.#problems.show('engine', engineProblem(error, this.bundled));
   }

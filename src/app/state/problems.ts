@@ -2,6 +2,7 @@
 // a topic's problem goes away when the topic works again.
 import { EngineError } from '../../engine/errors';
 import { SourceError, type SourceFailure } from '../../media/source';
+import type { Run } from './run-marker';
 import { Store } from './store';
 
 /** What a problem is about. */
@@ -116,6 +117,16 @@ export function engineProblem(error: unknown, bundled: boolean): Problem {
         remedies: ['reload-engine', ...otherModel],
       };
   }
+}
+
+/** A tab before this one that the browser ended. */
+export function endedTabProblem({ phase, model }: Run): Problem {
+  return {
+    severity: 'notice',
+    title: 'The browser ended Ringside',
+    detail: `It closed the tab while ${model} was ${phase === 'loading' ? 'being loaded' : 'running'}, most often because the device ran short of memory. Load the model again, or with a smaller memory. What was downloaded is still here.`,
+    remedies: ['smaller-memory', 'reload-engine'],
+  };
 }
 
 /** A browser that lacks WebGPU altogether. */
