@@ -1,6 +1,8 @@
 // Models are downloaded once and kept, if they can be; a download that was broken off goes on where it stopped.
 
 import { expect, type Page, test } from '@playwright/test';
+import type { LoadStatus } from '../workers/protocol';
+import { serveModules } from './modules';
 import { builtPage, serve } from './plain-server';
 import { Ringside } from './ringside';
 
@@ -9,6 +11,7 @@ test.setTimeout(240_000);
 const MEBIBYTE = 2 ** 20;
 /** Of the bundled model's two files. */
 const MODEL_BYTES = 5_097_184;
+const MMPROJ_BYTES = 2_630_016;
 
 /** The built page on a server of its own that counts what it sends of the decoder, and can be held up in it. */
 async function counting() {
@@ -113,6 +116,66 @@ test('without room to keep it, and without ranges, the model runs all the same',
     close();
   }
 });
+
+test('a model is planned before its download, cancelled, gone on with, listed and deleted', async ({
+  page,
+}) => {
+  const modules = await serveModules();
+  try {
+    await page.goto(`${modules.url}models/toybox/card.json`);
+    const seen = await page.evaluate(planLoadDelete, '/workers/engine-client.ts');
+    expect(seen.plan).toMatchObject({ bytesTotal: MODEL_BYTES + MMPROJ_BYTES });
+    expect(seen.plan.bytesHere).toBeLessThanOrEqual(3 * MEBIBYTE);
+    expect(seen.plan.gpuBytes).toBe(seen.gpuBytes);
+    expect(seen.cancelled).toBe('AbortError');
+    expect(seen.begun).toEqual([false]);
+    expect(seen.last).toMatchObject({ stage: 'ready', fraction: 1 });
+    expect(seen.last!.download).toMatchObject({ bytesHere: MODEL_BYTES + MMPROJ_BYTES, secondsLeft: 0 });
+    expect(seen.kept).toEqual([true]);
+    expect(seen.left).toEqual([]);
+  } finally {
+    await modules.close();
+  }
+});
+
+/** Runs in the page. */
+async function planLoadDelete(clientModule: string) {
+  const { EngineClient } = (await import(clientModule)) as typeof import('../workers/engine-client');
+  let last: LoadStatus | undefined;
+  let onFirst = () => {};
+  const client = new EngineClient({
+    onStatus: (status) => {
+      last = status;
+      onFirst();
+    },
+    onLost: () => {},
+  });
+  const fileUrl = (name: string) => new URL(name, location.href).href;
+  const request = {
+    source: { kind: 'urls', model: fileUrl('model.gguf'), mmproj: fileUrl('mmproj.gguf') },
+    frame: { width: 112, height: 112 },
+    policy: 'infinipot-v',
+    budgetTokens: 64,
+    capacityTokens: 64,
+  } as const;
+  const plan = await client.plan(request);
+  onFirst = () => {
+    onFirst = () => {};
+    void client.cancelLoad();
+  };
+  const cancelled = await client.load(request).then(
+    () => 'not at all',
+    (error: Error) => error.name,
+  );
+  const begun = (await client.models()).map(({ isComplete }) => isComplete);
+  await client.load(request);
+  const { gpuBytes } = (await client.memory())!.report;
+  const models = await client.models();
+  for (const { id } of models) await client.deleteModel(id);
+  const left = await client.models();
+  client.dispose();
+  return { plan, cancelled, begun, last, gpuBytes, kept: models.map(({ isComplete }) => isComplete), left };
+}
 
 /** Names of the files of the one model that is kept. */
 function keptFiles(page: Page): Promise<string[]> {

@@ -19,7 +19,7 @@ import {
 import type { StoredModel } from '../src/engine/store/model-store';
 import type { EngineWorker } from './engine-worker';
 import workerUrl from './engine-worker?worker&url';
-import type { AnswerEnd, LoadEnd, LoadRequest, LoadStatus, MemoryView } from './protocol';
+import type { AnswerEnd, LoadEnd, LoadPlan, LoadRequest, LoadStatus, MemoryView } from './protocol';
 
 const ERROR_CLASSES = {
   DeviceLostError,
@@ -70,6 +70,11 @@ export class EngineClient {
       this.#lost(typed(Object.assign(new Error(message), { name: kind }))),
     );
     return this.#call(() => this.#remote.load(request, onStatus, onFailed));
+  }
+
+  /** What a load would take; nothing but the headers of its files is downloaded. @throws as `load`. */
+  plan(request: LoadRequest): Promise<LoadPlan> {
+    return this.#call(() => this.#remote.plan(request));
   }
 
   /** Ends the load under way. What has arrived stays for the next one. */

@@ -3,11 +3,19 @@
 import * as Comlink from 'comlink';
 import type { Budget, PolicyName, Session, WatchResult } from '../src/engine/contract';
 import { InvalidInputError } from '../src/engine/errors';
-import { blobSource } from '../src/engine/gguf/byte-source';
-import { createSession } from '../src/engine/session';
+import { type ByteSource, blobSource } from '../src/engine/gguf/byte-source';
+import { createSession, planSession, type SessionOptions } from '../src/engine/session';
 import type { StoredModel } from '../src/engine/store/model-store';
-import { loadKeptModel, type ModelUse, modelStore } from './model-loading';
-import type { AnswerEnd, DownloadStatus, LoadEnd, LoadRequest, LoadStatus, MemoryView } from './protocol';
+import { loadKeptModel, type ModelUse, modelStore, readKeptModel } from './model-loading';
+import type {
+  AnswerEnd,
+  DownloadStatus,
+  LoadEnd,
+  LoadPlan,
+  LoadRequest,
+  LoadStatus,
+  MemoryView,
+} from './protocol';
 import { RateMeter } from './rate-meter';
 
 /** Share of a load's progress that downloading takes; the rest is the engine's. */
@@ -35,15 +43,7 @@ class EngineHost {
     const tell = () => onStatus(joint(download, engine));
     const use: ModelUse<Session> = (model, mmproj, onWeights) =>
       createSession({
-        model,
-        mmproj,
-        frame: request.frame,
-        trainedPositions: request.trainedPositions,
-        memory: {
-          policy: request.policy,
-          budget: { tokens: request.budgetTokens },
-          capacityTokens: request.capacityTokens,
-        },
+        ...sessionOptions(request, model, mmproj),
         onProgress: ({ stage, fraction }) => {
           engine = { stage, fraction };
           // Every buffer has been had by then, so the model fits.
@@ -72,6 +72,25 @@ class EngineHost {
     } finally {
       if (this.#loading === loading) this.#loading = null;
     }
+  }
+
+  /** What a load would take, from the headers of its files; nothing else is downloaded, or put on the GPU. */
+  async plan(request: LoadRequest): Promise<LoadPlan> {
+    const { source } = request;
+    const look = (model: ByteSource, mmproj: ByteSource) =>
+      planSession(sessionOptions(request, model, mmproj));
+    const ofFiles = async ({ model, mmproj }: { readonly model: File; readonly mmproj: File }) => {
+      const bytes = model.size + mmproj.size;
+      return {
+        result: await look(blobSource(model), blobSource(mmproj)),
+        bytesHere: bytes,
+        bytesTotal: bytes,
+      };
+    };
+    const { result, ...bytes } =
+      source.kind === 'files' ? await ofFiles(source) : await readKeptModel(source, look);
+    const gpuBytes = Object.values(result).reduce((sum, part) => sum + part, 0);
+    return { ...bytes, gpuBytes, gpuBytesByPurpose: result };
   }
 
   /** Ends the load under way, which then fails with an AbortError. What has arrived stays for the next one. */
@@ -167,6 +186,20 @@ class EngineHost {
     if (!this.#session) throw new InvalidInputError('The model is not loaded yet.');
     return this.#session;
   }
+}
+
+function sessionOptions(request: LoadRequest, model: ByteSource, mmproj: ByteSource): SessionOptions {
+  return {
+    model,
+    mmproj,
+    frame: request.frame,
+    trainedPositions: request.trainedPositions,
+    memory: {
+      policy: request.policy,
+      budget: { tokens: request.budgetTokens },
+      capacityTokens: request.capacityTokens,
+    },
+  };
 }
 
 /** Progress of a load from that of its download and of the engine, which reads what arrives. */

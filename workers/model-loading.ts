@@ -64,6 +64,21 @@ export async function loadKeptModel<T>(
   return { result: await run(open), kept: false };
 }
 
+/** What a look at a model's headers gives, and how much of it is here. They are kept for the load to come. */
+export async function readKeptModel<T>(
+  address: ModelAddress,
+  look: (model: ByteSource, mmproj: ByteSource) => Promise<T>,
+): Promise<{ readonly result: T; readonly bytesHere: number; readonly bytesTotal: number }> {
+  const store = (await modelStore()) ?? new ModelStore(memoryFolder());
+  const open = await openModel(store, address);
+  try {
+    const result = await look(open.model, open.mmproj);
+    return { result, bytesHere: open.bytesHere, bytesTotal: open.bytesTotal };
+  } finally {
+    open.close();
+  }
+}
+
 /** Gives an earlier version of the model to `run` where the new one could not be had. */
 async function useOlder<T>(
   store: ModelStore,

@@ -38,6 +38,16 @@ export interface LoadStatus {
   readonly download: DownloadStatus | null;
 }
 
+/** What a load would take. */
+export interface LoadPlan {
+  /** Of the model's files: on this device already, and in all. */
+  readonly bytesHere: number;
+  readonly bytesTotal: number;
+  readonly gpuBytes: number;
+  /** The same by purpose: weights, kv-cache, activations, … */
+  readonly gpuBytesByPurpose: Readonly<Record<string, number>>;
+}
+
 /** What a load came to. */
 export interface LoadEnd {
   /** Whether all of the model is on this device, for a visit without a network. */

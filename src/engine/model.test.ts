@@ -4,7 +4,7 @@ import { afterEach, expect, it } from 'vitest';
 import { ModelFormatError } from './errors';
 import { bytesSource } from './gguf/byte-source';
 import { testGpu } from './gpu/testing/harness';
-import { loadModel } from './model';
+import { loadModel, planModel } from './model';
 import { fixtureBytes, fixtureFiles } from './testing/fixtures';
 
 const FIXTURE = 'gqa1-hd32-f32';
@@ -61,3 +61,20 @@ for (const [defect, model, message] of [
     expect(created).toEqual([]);
   });
 }
+
+it('is planned by purpose as it is then loaded, without a buffer created', async () => {
+  const gpu = await testGpu();
+  const options = {
+    ...(await fixtureFiles(FIXTURE)),
+    frame: { width: 56, height: 56 },
+    visualTokens: 16,
+    textTokens: 64,
+    maxRgbPixels: 56 * 56,
+  };
+  const plan = await planModel(gpu, options);
+  expect(created).toEqual([]);
+  expect(plan.weights).toBeGreaterThan(0);
+  const model = await loadModel(gpu, options);
+  expect(plan).toEqual(model.ledger.bytesByPurpose);
+  model.dispose();
+});

@@ -12,7 +12,7 @@ import { fingerprint } from './gguf/fingerprint';
 import { type ModelFile, openModelFile } from './gguf/model-file';
 import type { Gpu } from './gpu/device';
 import { Ledger } from './gpu/ledger';
-import type { MemoryPlan } from './gpu/memory-plan';
+import { bytesByPurpose, checkPlan, type MemoryPlan, type Purpose } from './gpu/memory-plan';
 import { WeightPlan } from './gpu/weights';
 import { side } from './memory/positions';
 import { Ring } from './memory/ring';
@@ -100,12 +100,19 @@ export async function loadModel(gpu: Gpu, options: ModelOptions): Promise<Model>
   return build(gpu, modelFile, mmprojFile, { ...options, onProgress });
 }
 
-async function build(
-  gpu: Gpu,
-  modelFile: ModelFile,
-  mmprojFile: ModelFile,
-  options: ModelOptions & { readonly onProgress: (progress: LoadProgress) => void },
-): Promise<Model> {
+/**
+ * Bytes that a model would take on this device, by purpose; reads the files' headers only.
+ * @throws as `loadModel`, except that the device may prove to have no room for what its limits allow.
+ */
+export async function planModel(gpu: Gpu, options: ModelOptions): Promise<Record<Purpose, number>> {
+  const files = await Promise.all([openModelFile(options.model), openModelFile(options.mmproj)]);
+  const { plan } = layOut(gpu, ...files, options);
+  checkPlan(plan, gpu.device.limits);
+  return bytesByPurpose(plan);
+}
+
+/** All that is known of a model before any of it is on the GPU. */
+function layOut(gpu: Gpu, modelFile: ModelFile, mmprojFile: ModelFile, options: ModelOptions) {
   const { device } = gpu;
   const matmul = { kernels: gpu.kernels, f16: gpu.features.f16 && options.precision !== 'f32' };
   const family = familyOf(mmprojFile);
@@ -169,7 +176,39 @@ async function build(
     ...planVision(visionHyper, grid),
     ...planFrames(frameOptions),
   ];
-  const ledger = await Ledger.create(device, plan);
+  return {
+    plan,
+    matmul,
+    family,
+    hyper,
+    visionHyper,
+    tokenizer,
+    conversation,
+    frameText,
+    grid,
+    shape,
+    trainedPositions,
+    ringShape,
+    frameOptions,
+    blockTokens,
+    textWeights,
+    visionWeights,
+    decoderWeights,
+    encoderWeights,
+  };
+}
+
+async function build(
+  gpu: Gpu,
+  modelFile: ModelFile,
+  mmprojFile: ModelFile,
+  options: ModelOptions & { readonly onProgress: (progress: LoadProgress) => void },
+): Promise<Model> {
+  const { device } = gpu;
+  const layout = layOut(gpu, modelFile, mmprojFile, options);
+  const { matmul, family, hyper, visionHyper, grid, ringShape, frameOptions, blockTokens } = layout;
+  const { textWeights, visionWeights, decoderWeights, encoderWeights } = layout;
+  const ledger = await Ledger.create(device, layout.plan);
 
   try {
     const bytesTotal = textWeights.fileBytes + visionWeights.fileBytes;
@@ -209,17 +248,17 @@ async function build(
       gpu,
       ledger,
       grid,
-      frameShape: shape,
+      frameShape: layout.shape,
       frames,
       encoder,
       decoder,
       ring,
       rotation,
-      trainedPositions,
+      trainedPositions: layout.trainedPositions,
       video: family.video,
-      tokenizer,
-      conversation,
-      frameText,
+      tokenizer: layout.tokenizer,
+      conversation: layout.conversation,
+      frameText: layout.frameText,
       dispose: () => ledger.dispose(),
     };
   } catch (error) {

@@ -26,7 +26,7 @@ import type { ByteSource } from './gguf/byte-source';
 import { checkVideoFrames, openDevice } from './gpu/device';
 import { submit } from './gpu/program';
 import { bytesPerToken } from './memory/ring-shape';
-import { loadModel, type Model } from './model';
+import { loadModel, type Model, type ModelOptions, planModel } from './model';
 import { fittingSnapshot, putBack, takeSnapshot } from './session-snapshot';
 import { StageClock } from './stage-clock';
 import type { ConversationPieces } from './text/chat-template';
@@ -74,21 +74,36 @@ const DEFAULT_TEXT_TOKENS = 1024;
  * @throws UnsupportedDeviceError, ModelFormatError, OutOfMemoryError, InvalidInputError; nothing stays behind.
  */
 export async function createSession(options: SessionOptions): Promise<Session> {
-  const { memory = {} } = options;
   const gpu = await openDevice(options.gpu ?? globalThis.navigator?.gpu);
   try {
     if (!options.maxRgbPixels) checkVideoFrames(gpu);
-    const model = await loadModel(gpu, {
-      ...options,
-      visualTokens: memory.capacityTokens ?? DEFAULT_CAPACITY_TOKENS,
-      textTokens: memory.textTokens ?? DEFAULT_TEXT_TOKENS,
-      maxRgbPixels: options.maxRgbPixels ?? 0,
-    });
-    return new StreamSession(model, options);
+    return new StreamSession(await loadModel(gpu, modelOptions(options)), options);
   } catch (error) {
     gpu.device.destroy();
     throw error;
   }
+}
+
+/**
+ * GPU bytes by purpose that such a session would take, from the headers of its files alone.
+ * @throws as `createSession`, but for what shows only while the model is loaded.
+ */
+export async function planSession(options: SessionOptions): Promise<Readonly<Record<string, number>>> {
+  const gpu = await openDevice(options.gpu ?? globalThis.navigator?.gpu);
+  try {
+    return await planModel(gpu, modelOptions(options));
+  } finally {
+    gpu.device.destroy();
+  }
+}
+
+function modelOptions({ memory = {}, ...options }: SessionOptions): ModelOptions {
+  return {
+    ...options,
+    visualTokens: memory.capacityTokens ?? DEFAULT_CAPACITY_TOKENS,
+    textTokens: memory.textTokens ?? DEFAULT_TEXT_TOKENS,
+    maxRgbPixels: options.maxRgbPixels ?? 0,
+  };
 }
 
 /** What a snapshot holds of the session besides the ring. */

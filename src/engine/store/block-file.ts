@@ -20,6 +20,7 @@ export class BlockFile {
   readonly #data: OpenFile;
   readonly #recordFile: OpenFile;
   readonly #record: Uint8Array<ArrayBuffer>;
+  #isClosed = false;
 
   /**
    * Opens a file of a folder, made if need be. @throws StorageError when it is open elsewhere.
@@ -86,6 +87,8 @@ export class BlockFile {
   /** Writes a whole block. @throws StorageError when there is no room. */
   async write(block: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const hash = await sha256(bytes);
+    // Closed meanwhile: by now the system may know another file by the same handle.
+    if (this.#isClosed) throw new DOMException(`${this.name} was closed.`, 'AbortError');
     writeAt(this.#data, this.name, bytes, this.range(block).start);
     this.#setHash(block, hash);
   }
@@ -110,6 +113,7 @@ export class BlockFile {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const file of [this.#data, this.#recordFile]) {
       file.flush();
       file.close();

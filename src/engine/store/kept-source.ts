@@ -140,9 +140,13 @@ export class KeptSource implements ByteSource {
   /** Fetches blocks from `first` up to `last` or the next that is not missing. @returns when they are written. */
   #fetch(first: number, last: number): Promise<void> {
     const { blocks } = this.#file;
-    // From a server that sends all of the file or nothing, one answer brings all that is missing.
-    let end = this.#http.file.ranges ? first : blocks;
-    while (end < blocks && end <= last && this.#isMissing(end)) end++;
+    let end = first;
+    if (this.#http.file.ranges) {
+      while (end < blocks && end <= last && this.#isMissing(end)) end++;
+    } else {
+      // The server sends all of the file or nothing, so one answer is to bring all that is missing.
+      for (let block = first; block < blocks; block++) if (this.#isMissing(block)) end = block + 1;
+    }
     const arriving = this.#arriving(first, end);
     let all: Promise<void> = Promise.resolve();
     for (let block = first; block < end; block++) {

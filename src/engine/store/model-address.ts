@@ -14,6 +14,9 @@ export interface UrlAddress {
 
 export type ModelAddress = UrlAddress | HubAddress;
 
+/** Where there is something to fall back on, an answer is not waited for long. */
+const ONE_TRY: HttpOptions = { retries: 0, stallMs: 5000 };
+
 /** What the versions of a model have in common in the store. */
 export function keyOf(address: ModelAddress): string {
   if (address.kind === 'urls') return JSON.stringify([address.model, address.mmproj]);
@@ -51,8 +54,7 @@ export async function openModel(
   if (complete && address.kind === 'hub') return store.open(complete.description, options);
   let description: ModelDescription;
   try {
-    // Where there is something to fall back on, an answer is not waited for long.
-    description = await describeModel(address, complete ? { ...options, retries: 0 } : options, signal);
+    description = await describeModel(address, complete ? { ...options, ...ONE_TRY } : options, signal);
   } catch (error) {
     if (complete && error instanceof DownloadError) return store.open(complete.description, options);
     throw error;
