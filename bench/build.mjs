@@ -1,8 +1,10 @@
-// Bundles the benchmark into bench/dist/bench.mjs: engine, shaders and all, only Dawn (`webgpu`) left outside.
+// Bundles a program of this folder into bench/dist/: engine, shaders and all, only Dawn (`webgpu`) left outside.
+//   node bench/build.mjs ENTRY.ts NAME.mjs
 
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 
+const [entry, name] = process.argv.slice(2);
 await build({
   root: fileURLToPath(new URL('..', import.meta.url)),
   configFile: false,
@@ -10,9 +12,10 @@ await build({
   logLevel: 'warn',
   ssr: { noExternal: true, external: ['webgpu'] },
   build: {
-    ssr: 'bench/main.ts',
+    ssr: entry,
     target: 'node20',
     outDir: 'bench/dist',
-    rolldownOptions: { output: { entryFileNames: 'bench.mjs', codeSplitting: false } },
+    emptyOutDir: false,
+    rolldownOptions: { output: { entryFileNames: name, codeSplitting: false } },
   },
 });

@@ -1,4 +1,7 @@
-// Timing of GPU work: from an idle queue until the queue says that everything submitted is done.
+// Timing of GPU work, from an idle queue until the queue says that everything submitted is done; and what is garbage.
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 /** Milliseconds until what `run` submits is done, and what it returned. */
 export async function timed<T>(
@@ -59,4 +62,10 @@ export async function fastest(device: GPUDevice, submit: (repetitions: number) =
     spent += ms;
   }
   return Math.min(...batches);
+}
+
+/** Else the heap holds whatever garbage nobody needed the room of yet. */
+export function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
 }

@@ -129,7 +129,7 @@ export class Bench {
     const decodeMs = median(decodes);
     const steps = QUESTION_RUNS * (ANSWER_TOKENS - 1);
     const stages: StageTime[] = [
-      ...[...PAIR_STAGES, 'question'].map((stage) => this.#stage(stage)),
+      ...[...PAIR_STAGES, 'question'].map((stage) => this.stage(stage)),
       { stage: 'decode', ms: decodeMs, leastMs: Math.min(...decodes), tokens: 1, runs: steps },
     ];
     const prunes: PruneCost[] = [];
@@ -143,7 +143,8 @@ export class Bench {
     };
   }
 
-  #stage(stage: string): StageTime {
+  /** How long a stage took in its runs since the warm-up. */
+  stage(stage: string): StageTime {
     const times = this.#times.get(stage)!;
     return {
       stage,
@@ -160,7 +161,7 @@ export class Bench {
     ring.configure(policy.how);
     this.#times.delete('prune');
     for (const end = ring.prunes + PRUNES; ring.prunes < end; ) await this.pair();
-    const { ms, leastMs, runs } = this.#stage('prune');
+    const { ms, leastMs, runs } = this.stage('prune');
     const pairsBetween = Math.floor((ring.budget - pruneTarget(ring.budget, grid.tokens)) / grid.tokens);
     const pairMs = stages
       .filter(({ stage }) => PAIR_STAGES.includes(stage))

@@ -3,13 +3,11 @@
 // the two take turns, pair by pair and question by question. So both are measured under the same load of the
 // machine, and what the old one is slower by is due to its age.
 
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { RetentionChoice } from '../cli/retention';
 import type { PositionPolicy, Session } from '../src/engine/contract';
 import { createSession, type SessionOptions } from '../src/engine/session';
 import { type BufferCount, countBuffers } from './buffer-count';
-import { type Median, median, medianInterval } from './measure';
+import { collectGarbage, type Median, median, medianInterval } from './measure';
 import { MovingScene } from './scene';
 
 export interface StreamOptions
@@ -298,10 +296,4 @@ class Viewer {
   async #ask(question: string, remember: boolean, maxTokens: number): Promise<void> {
     for await (const _ of this.#session.ask(question, { remember, sampling: { maxTokens } }));
   }
-}
-
-/** Else the heap holds whatever garbage nobody needed the room of yet. */
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
 }

@@ -33,6 +33,11 @@ export interface Gpu {
 const BROWSERS =
   'Use a current Chrome or Edge, Safari 26 or later, or Firefox 144 or later on Windows or macOS.';
 
+export interface DeviceOptions {
+  /** Keeps to the limits that every device has: 128 MiB a binding, 256 MiB a buffer. For trying what they allow. */
+  readonly leastLimits?: boolean;
+}
+
 const WANTED: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
 
 /**
@@ -40,7 +45,10 @@ const WANTED: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp
  * @param gpu the WebGPU entry point; `navigator.gpu` in a browser, Dawn's in Node.
  * @throws UnsupportedDeviceError when there is no WebGPU or no adapter.
  */
-export async function openDevice(gpu: GPU | undefined): Promise<Gpu> {
+export async function openDevice(
+  gpu: GPU | undefined,
+  { leastLimits = false }: DeviceOptions = {},
+): Promise<Gpu> {
   if (!gpu) {
     throw new UnsupportedDeviceError(`This browser has no WebGPU. ${BROWSERS}`);
   }
@@ -56,7 +64,7 @@ export async function openDevice(gpu: GPU | undefined): Promise<Gpu> {
   const device = await adapter.requestDevice({
     label: 'ringside',
     requiredFeatures,
-    requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+    requiredLimits: leastLimits ? {} : { maxBufferSize, maxStorageBufferBindingSize },
   });
   const info = adapter.info;
   const subgroups = device.features.has('subgroups');

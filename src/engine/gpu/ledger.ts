@@ -13,11 +13,13 @@ const USAGE = {
 
 /** All GPU buffers of one session by name. */
 export class Ledger {
+  readonly plan: MemoryPlan;
   readonly bytes: number;
   readonly bytesByPurpose: Readonly<Record<Purpose, number>>;
   readonly #buffers: Map<string, GPUBuffer>;
 
   private constructor(plan: MemoryPlan, buffers: Map<string, GPUBuffer>) {
+    this.plan = plan;
     this.bytes = planBytes(plan);
     this.bytesByPurpose = bytesByPurpose(plan);
     this.#buffers = buffers;

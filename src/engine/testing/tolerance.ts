@@ -6,6 +6,8 @@ export const TOLERANCE = {
   kernelF32: 2e-5,
   /** The same with half-precision tiles: x and w, here up to 2, each lose 2^-11 of their size. */
   kernelF16: 1e-2,
+  /** A logit, of the sum of the sizes of its terms: some thousand of them, added up in f32 in another order. */
+  largeHead: 1e-5,
   /** Attention over half-precision keys and values. */
   attentionF16Cache: 2e-3,
   /** A key turned once, to its norm: sines and cosines are exact to 10^-7, as are sums. */

@@ -7,6 +7,8 @@ import type { KernelSpec } from '../kernel';
 import { openNodeGpu } from '../node-gpu';
 import { type Binding, type Grid, ProgramBuilder, submit } from '../program';
 
+export { randomFloats } from './random-floats';
+
 let opened: Promise<Gpu> | undefined;
 
 /** The device of this test file; prints once which adapter runs. */
@@ -82,17 +84,6 @@ export async function runKernel(
 ): Promise<void> {
   const program = await new ProgramBuilder().add(spec, bindings, grid).build(device, spec.module);
   submit(device, spec.module, (pass) => program.record(pass));
-}
-
-/** Deterministic floats in [-1, 1): a 32-bit xorshift, so that a failing case can be repeated. */
-export function randomFloats(count: number, seed: number): Float32Array {
-  let state = (seed * 2654435761) >>> 0 || 1;
-  return Float32Array.from({ length: count }, () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 31 - 1;
-  });
 }
 
 /** Largest absolute difference. */
