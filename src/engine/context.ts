@@ -98,16 +98,16 @@ export class Context {
     this.#clock.openVideo();
   }
 
-  /** Seconds from the first frame of all to the middle of the next one. */
-  seconds([first, second]: readonly [number, number]): number {
-    return this.#clock.seconds(first, (first + second) / 2);
+  /** When the two frames of the next temporal patch were, in milliseconds from the first frame of all. */
+  streamTimes([first, second]: readonly [number, number]): readonly [number, number] {
+    return [this.#clock.streamMs(first), this.#clock.streamMs(second)];
   }
 
   /** Slots and positions of one more frame of the open video; its embeddings are the encoder's to leave. */
-  frame(timestampMs: number): Block {
+  frame(streamMs: number): Block {
     const { ring, grid } = this.#model;
     const place = ring.allocate('visual', grid.tokens);
-    const time = this.#clock.frame(timestampMs, this.positions.latestTime);
+    const time = this.#clock.frame(streamMs, this.positions.latestTime);
     return { place, positions: this.positions.frame(time), time };
   }
 
@@ -116,13 +116,13 @@ export class Context {
    * would take more than a quarter of the trained positions, what is beyond does not count.
    * @returns whether it pruned.
    */
-  makeFrameRoom(opening: number, timestampMs: number): boolean {
+  makeFrameRoom(opening: number, streamMs: number): boolean {
     const { ring, rotation, grid, frameShape } = this.#model;
     const pruned = ring.makeRoom(() => rotation.locate(this.positions.waysBack, ring.nextSeq));
     // No more frames keep their text than could be held whole.
     this.#drop(this.dialogue.dropSeparators(Math.floor(ring.budget / grid.tokens) - 1));
     this.#dropTurns(opening);
-    const seconds = Math.min(this.#clock.advance(timestampMs), Math.floor(this.positions.range / 4));
+    const seconds = Math.min(this.#clock.advance(streamMs), Math.floor(this.positions.range / 4));
     this.#makePositions(opening + Math.max(side(frameShape), seconds));
     return pruned;
   }

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { FAMILIES } from './models';
-import { ask, FRAME, noiseFrame, openSmall, TOKENS_PER_FRAME, watch } from './testing/small-session';
+import { ask, FRAME, held, noiseFrame, openSmall, TOKENS_PER_FRAME, watch } from './testing/small-session';
 import { type PromptPart, wholePrompt } from './testing/whole-prompt';
 
 const USER = '<|im_start|>user\n';
@@ -65,6 +65,19 @@ describe.each(FAMILIES.map(({ name }) => name))('%s', { timeout: 600_000 }, (fam
     const turns = [...turn, first, NEXT_TURN, USER, ...video(5, 2), 'And now?', ASSISTANT];
     const next = await wholePrompt(joined(turns), { fixture, frame });
     expect(await ask(session, 'And now?')).toBe(next.text);
+  });
+
+  it('goes on from a saved memory with a source that begins at 0 again', async () => {
+    const [whole, cut] = [await openSmall({}, { frame }, fixture), await openSmall({}, { frame }, fixture)];
+    await watch(whole, 0, 8);
+    await cut.restore(await whole.save());
+    for (let i = 0; i < 12; i++) {
+      await whole.watch(noiseFrame(16 + i), 500 * (16 + i));
+      await cut.watch(noiseFrame(16 + i), 500 * i);
+    }
+    const { newestTimestampMs, ...memory } = held(whole.memory());
+    expect(held(cut.memory())).toEqual({ ...memory, newestTimestampMs: 5500 });
+    expect(await ask(cut, 'What is it?')).toBe(await ask(whole, 'What is it?'));
   });
 
   it('streams past the budget and the trained positions', async () => {

@@ -313,16 +313,17 @@ class StreamSession implements Session {
     const { decoder, encoder, gpu } = this.#model;
     const context = this.#context;
     const place = this.#framePlace;
-    const opening = this.#special(this.#frameText.before(place, context.seconds(timesMs)));
+    const [first, second] = context.streamTimes(timesMs);
+    const opening = this.#special(this.#frameText.before(place, (first + second) / 2000));
     const pruned = this.#clock.start('prune');
-    if (context.makeFrameRoom(opening.length, timesMs[0])) void pruned();
+    if (context.makeFrameRoom(opening.length, first)) void pruned();
     if (opening.length > 0) {
       const range = context.text('dialogue', opening);
       if (place === 'after-turn') context.dialogue.openFrames(range);
       else context.dialogue.separate(range);
     }
     if (!context.positions.inVideo) context.openVideo();
-    const frame = context.frame(timesMs[0]);
+    const frame = context.frame(first);
 
     const encoded = this.#clock.start('encode');
     submit(gpu.device, 'encode', (pass) => encoder.record(pass, slot));

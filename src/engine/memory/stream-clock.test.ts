@@ -9,6 +9,39 @@ const ANY = Number.POSITIVE_INFINITY;
 const times = (clock: StreamClock, timestampsMs: readonly number[], latest = ANY) =>
   timestampsMs.map((timestampMs) => clock.frame(timestampMs, latest));
 
+describe('one clock for all sources', () => {
+  const streamMs = (clock: StreamClock, timestampsMs: readonly number[]) =>
+    timestampsMs.map((timestampMs) => clock.streamMs(timestampMs));
+
+  it('counts from the first frame, whatever its timestamp', () => {
+    expect(streamMs(new StreamClock(), [123_000, 123_500, 125_000])).toEqual([0, 500, 2000]);
+  });
+
+  it('goes on one step behind the newest frame when a source begins anew', () => {
+    const clock = new StreamClock();
+    expect(streamMs(clock, [0, 500, 1000, 0, 500, 7000])).toEqual([0, 500, 1000, 1500, 2000, 8500]);
+    // Two frames of one time are no step.
+    expect(streamMs(clock, [7000, 6999, 7000])).toEqual([8500, 15_000, 15_001]);
+  });
+
+  it('takes frames of one time as they are', () => {
+    expect(streamMs(new StreamClock(), [40, 40, 40, 10])).toEqual([0, 0, 0, 0]);
+  });
+
+  it('goes on from a saved state, with the same source or another', () => {
+    const clock = new StreamClock();
+    streamMs(clock, [1000, 3000]);
+    const { state } = clock;
+    for (const next of [3500, 0]) {
+      const other = new StreamClock();
+      other.restore(structuredClone(state));
+      expect(streamMs(other, [next])).toEqual([next === 0 ? 4000 : 2500]);
+    }
+    clock.clear();
+    expect(streamMs(clock, [9000])).toEqual([0]);
+  });
+});
+
 describe('one position a frame', () => {
   it('whenever they come', () => {
     const clock = new StreamClock();

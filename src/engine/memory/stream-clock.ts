@@ -1,10 +1,13 @@
-// When the frames of a stream were, in time positions of its model: whole numbers that go on from video to video, so
-// that time in which nothing was watched takes no position.
+// When the frames of a stream were: in milliseconds from its first frame, on one clock whatever sources they come from,
+// and in time positions of its model, whole numbers that go on from video to video, so that time in which nothing was
+// watched takes no position.
 
 /** All that saving takes of a clock. Plain data. */
 export interface ClockState {
-  /** Timestamp of the stream's first frame. */
-  readonly startMs: number | null;
+  /** The newest frame on the stream's clock, and how far behind the one before it. */
+  readonly newest: { readonly ms: number; readonly stepMs: number } | null;
+  /** From timestamps of the newest frame's source to the stream's clock. */
+  readonly shiftMs: number;
   readonly next: number;
   readonly origin: { readonly time: number; readonly timestampMs: number } | null;
 }
@@ -15,7 +18,8 @@ const ROUNDING = 0.01;
 export class StreamClock {
   readonly #perSecond: number | undefined;
   readonly #duration: number;
-  #startMs: number | null = null;
+  #newest: ClockState['newest'] = null;
+  #shiftMs = 0;
   /** The time behind the newest frame. */
   #next = 0;
   /** Of the first frame of the open video, if it has one. */
@@ -31,17 +35,19 @@ export class StreamClock {
   }
 
   clear(): void {
-    this.#startMs = null;
+    this.#newest = null;
+    this.#shiftMs = 0;
     this.#next = 0;
     this.#origin = null;
   }
 
   get state(): ClockState {
-    return { startMs: this.#startMs, next: this.#next, origin: this.#origin };
+    return { newest: this.#newest, shiftMs: this.#shiftMs, next: this.#next, origin: this.#origin };
   }
 
-  restore({ startMs, next, origin }: ClockState): void {
-    this.#startMs = startMs;
+  restore({ newest, shiftMs, next, origin }: ClockState): void {
+    this.#newest = newest;
+    this.#shiftMs = shiftMs;
     this.#next = next;
     this.#origin = origin;
   }
@@ -51,10 +57,20 @@ export class StreamClock {
     this.#origin = null;
   }
 
-  /** Seconds from the stream's first frame, which may be the next, to a moment of the next. */
-  seconds(firstMs: number, momentMs: number): number {
-    this.#startMs ??= firstMs;
-    return Math.max(0, momentMs - this.#startMs) / 1000;
+  /**
+   * The next frame on the stream's clock, milliseconds from its first one. A timestamp below the newest frame's is of
+   * another source, one watched after a restore as well: its clock goes on one step behind the newest frame, a step
+   * being as far as that one was from the one before it.
+   * @param timestampMs of the frame as its source has it.
+   */
+  streamMs(timestampMs: number): number {
+    const { ms: newestMs, stepMs } = this.#newest ?? { ms: 0, stepMs: 0 };
+    if (!this.#newest || timestampMs + this.#shiftMs < newestMs) {
+      this.#shiftMs = newestMs + stepMs - timestampMs;
+    }
+    const ms = timestampMs + this.#shiftMs;
+    this.#newest = { ms, stepMs: ms > newestMs ? ms - newestMs : stepMs };
+    return ms;
   }
 
   /** Positions that a frame of that timestamp would move the stream on. */
