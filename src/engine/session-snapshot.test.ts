@@ -205,6 +205,7 @@ describe('what cannot be restored is refused, and memory is as it was', () => {
       [openSmall({ ...SMALL, textTokens: 192 }), /of text.*Load it with the former/],
       [openSmall({ ...SMALL, capacityTokens: 7 * TOKENS_PER_FRAME }), /room for 42 visual tokens/],
       [openSmall(SMALL, { frame: { width: 56, height: 84 } }), /frames of 2 × 3 tokens/],
+      [openSmall(SMALL, FEW_POSITIONS), /, 128 trained positions and .*, 2048 trained positions and /],
     ];
     for (const [opening, message] of others) {
       const other = await opening;

@@ -15,6 +15,8 @@ interface Fit {
   /** Visual tokens of a frame as the encoder lays them out. */
   readonly frame: { readonly rows: number; readonly columns: number };
   readonly visualTokens: number;
+  /** The range that positions keep to. */
+  readonly trainedPositions: number;
   readonly ring: RingShape;
 }
 
@@ -82,17 +84,18 @@ export async function putBack(model: Model, { ring, payload }: FittingSnapshot<u
   await writeRing(model.gpu.device, model.ledger, model.ring.shape, model.ring.scanSlots, payload);
 }
 
-function fitOf({ name, fingerprint, grid, ring }: Model): Fit {
+function fitOf({ name, fingerprint, grid, ring, trainedPositions }: Model): Fit {
   return {
     model: { name, fingerprint },
     frame: { rows: grid.tokenRows, columns: grid.tokenCols },
     visualTokens: ring.visualCapacity,
+    trainedPositions,
     ring: ring.shape,
   };
 }
 
 /** All that must fit besides the model, in words. The rest of the ring's shape follows from the model. */
-function sizes({ frame, visualTokens, ring }: Fit): string {
+function sizes({ frame, visualTokens, trainedPositions, ring }: Fit): string {
   const { capacity, kvFormat } = ring;
-  return `room for ${visualTokens} visual tokens and ${capacity - visualTokens} of text, frames of ${frame.columns} × ${frame.rows} tokens and keys and values in ${kvFormat}`;
+  return `room for ${visualTokens} visual tokens and ${capacity - visualTokens} of text, frames of ${frame.columns} × ${frame.rows} tokens, ${trainedPositions} trained positions and keys and values in ${kvFormat}`;
 }
