@@ -246,4 +246,31 @@ describe('rebase', () => {
     }
     expect(stream.positions.rebases).toBeGreaterThan(20);
   });
+
+  it('a token moves a few times in its life: as often as turns before it go, and twice more', () => {
+    const FRAMES = 800;
+    const HELD = 6;
+    const stream = new TrackedStream(96, [1, 2]);
+    stream.text(5);
+    const turns: [number, number][] = [];
+    const moved = new Map<number, number>();
+    const makeRoom = (count: number) => {
+      const before = [...stream.tokens].map(([seq, { position }]) => [seq, position] as const);
+      stream.makeRoom(count);
+      for (const [seq, was] of before) {
+        if (`${stream.at(seq)}` !== `${was}`) moved.set(seq, (moved.get(seq) ?? 0) + 1);
+      }
+    };
+    for (let frame = 0; frame < FRAMES; frame++) {
+      makeRoom(2);
+      watch(stream, 1);
+      if (frame % 41 < 40) continue;
+      while (turns.length >= HELD || stream.positions.textRoom < 9) stream.drop(...turns.shift()!);
+      makeRoom(9);
+      turns.push([stream.seq, stream.seq + 9]);
+      stream.text(9);
+    }
+    expect(stream.positions.rebases).toBeGreaterThan(FRAMES / 50);
+    expect(Math.max(...moved.values())).toBe(HELD + 2);
+  });
 });

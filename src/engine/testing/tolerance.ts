@@ -10,14 +10,14 @@ export const TOLERANCE = {
   largeHead: 1e-5,
   /** Attention over half-precision keys and values. */
   attentionF16Cache: 2e-3,
-  /** A key turned once, to its norm: sines and cosines are exact to 10^-7, as are sums. */
+  /** Error of a key turned once, to its norm: sines and cosines are exact to 10^-7, as are sums. */
   turnedKeyF32: 1e-6,
-  /** The same in halves: rounded once, by 2^-11 of a component. */
+  /** The same in halves: rounded once, each component by at most 2^-11 of itself. */
   turnedKeyF16: 5e-4,
-  /** A key of components up to 1, turned to other positions a few times: angles are exact to 10^-4. */
+  /** The same of a key cached in a long stream and turned several times, against one put where it now stands. */
   rebasedKeysF32: 1e-4,
-  /** The same in halves, rounded again at each turn: 2^-11 of components up to 1.4, a few times. */
-  rebasedKeysF16: 4e-3,
+  /** The same in halves, rounded again at each turn: by 2 · 10^-4 as a rule, and that in no one direction. */
+  rebasedKeysF16: 1e-3,
   /** Two scores of retention closer than this may rank either way: their sums in f32 differ by device. */
   scoreGapF32: 1e-5,
   /** Visual tokens against transformers in f32, through every block of the encoder. */

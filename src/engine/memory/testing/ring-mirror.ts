@@ -22,6 +22,8 @@ export interface Place {
   /** Where they were put, and what they were then, `[layers · kvHeads]`. */
   readonly first: Position;
   readonly keys: readonly Uint32Array[];
+  /** How often they were turned since. */
+  readonly turns: number;
 }
 
 /** A buffer of the ring by its name, as it should be. */
@@ -104,7 +106,7 @@ export class RingMirror {
       }
     }
     positions?.forEach((position, t) => {
-      this.places.set(firstSeq + t, { now: position, first: position, keys: put[t]! });
+      this.places.set(firstSeq + t, { now: position, first: position, keys: put[t]!, turns: 0 });
     });
   }
 

@@ -1,4 +1,4 @@
-// The rotary embedding of a key in double precision: what kernels are judged by.
+// The rotary embedding of a key in double precision: what kernels are judged by, and how.
 
 import type { Rope } from '../../decoder/hyper';
 import type { Position } from '../../decoder/rotary';
@@ -24,4 +24,10 @@ export function turnedKey(
     row[pair + pairs] = b * Math.cos(angle) + a * Math.sin(angle);
   }
   return row;
+}
+
+/** How far a key is from another: the norm of their difference, to the norm of the second. */
+export function keyError(key: ArrayLike<number>, want: Float64Array): number {
+  const difference = want.map((value, i) => key[i]! - value);
+  return Math.hypot(...difference) / (Math.hypot(...want) || 1);
 }

@@ -17,7 +17,7 @@ import { KeyRotation, planRotation } from '../rotation';
 import type { Token } from './oracle';
 import { wordsAsRow } from './random-rows';
 import type { TrackedStream } from './tracked-stream';
-import { turnedKey } from './turned-key';
+import { keyError, turnedKey } from './turned-key';
 
 /** Rotary constants of the keys: one axis; or three, in sections, but for heads of 40, where they take turns. */
 function ropeOf(headDim: number, { duration }: FrameShape): Rope {
@@ -123,13 +123,12 @@ export class TurnedRing {
     return ring.makeRoom(() => this.#rotation.locate(stream.positions.waysBack, ring.nextSeq));
   }
 
-  /** The largest error of any key held. */
+  /** The largest error of any key held, as `keyError` has it. */
   async worstError(): Promise<number> {
-    const { headDim } = this.ring.shape;
     let worst = 0;
     for (const { layer, head, seq, key } of await this.#held()) {
       const want = turnedKey(this.#key(layer, head, seq), this.stream.at(seq), this.#rope);
-      for (let i = 0; i < headDim; i++) worst = Math.max(worst, Math.abs(key[i]! - want[i]!));
+      worst = Math.max(worst, keyError(key, want));
     }
     return worst;
   }
