@@ -4,9 +4,9 @@
 export type PolicyName = 'full' | 'sliding-window' | 'uniform' | 'random' | 'tar' | 'van' | 'infinipot-v';
 
 /**
- * Rotary positions of an endless stream. `absolute`: they count up for ever, and so does the account of which video
- * stands where, by a few words a question. `rebased`: before they pass the range the
- * model was trained on they come back to half of it, as if seconds long past had not been (`memory/positions.ts`).
+ * Rotary positions of an endless stream. `absolute`: they count up for ever; only gaps between videos, where text was
+ * let go, close when there are many. `rebased`: before they pass the range the model was trained on they come back to
+ * half of it, as if seconds long past had not been (`memory/positions.ts`).
  */
 export type PositionPolicy = 'absolute' | 'rebased';
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { frameShape } from '../decoder/rotary';
-import { rebase, type Segment, type VideoSegment } from './positions';
+import { MOST_APART, rebase, type Segment, type VideoSegment } from './positions';
 import { TrackedStream } from './testing/tracked-stream';
 
 const GRID = frameShape({ mrope: true }, 2, 3);
@@ -247,10 +247,38 @@ describe('rebase', () => {
     expect(stream.positions.rebases).toBeGreaterThan(20);
   });
 
+  it.each(['rebased', 'absolute'] as const)(
+    'the account of thousands of frames with text before each stays small: %s',
+    (policy) => {
+      const HELD = 16;
+      const { positions } = new TrackedStream(32_768, GRID);
+      positions.policy = policy;
+      const texts: [number, number][] = [];
+      let seq = 0;
+      for (let frame = 0; frame < 4000; frame++) {
+        if (texts.length === HELD) positions.drop(...texts.shift()!);
+        positions.makeRoom(8 + SIDE);
+        positions.text(seq, 8);
+        texts.push([seq, seq + 8]);
+        seq += 8;
+        positions.openVideo(seq, GRID);
+        positions.frame(frame);
+        seq += 6;
+        expect(positions.state.segments.length).toBeLessThanOrEqual(2 * HELD + MOST_APART + 2);
+      }
+      expect(JSON.stringify(positions.state).length).toBeLessThan(80 * (2 * HELD + MOST_APART + 2));
+      expect(positions.waysBack.length).toBeLessThanOrEqual(HELD + MOST_APART + 1);
+      // Each frame takes a second once its text has gone; those with text, and those not joined yet, take more.
+      const most = 4000 + (HELD + MOST_APART + 1) * (8 + SIDE);
+      expect(positions.next).toBeLessThanOrEqual(most);
+      expect(positions.next).toBeGreaterThan(4000);
+    },
+  );
+
   it('a token moves a few times in its life: as often as turns before it go, and twice more', () => {
     const FRAMES = 800;
     const HELD = 6;
-    const stream = new TrackedStream(96, [1, 2]);
+    const stream = new TrackedStream(96, frameShape({ mrope: true }, 1, 2));
     stream.text(5);
     const turns: [number, number][] = [];
     const moved = new Map<number, number>();

@@ -39,6 +39,9 @@ export type Segment = TextSegment | VideoSegment;
 /** Behind every time there can be: with it as zero, all frames share one position. */
 export const NEVER = 0xffffffff;
 
+/** Videos that may stand behind another with nothing between them before a rebase joins them. */
+export const MOST_APART = 64;
+
 /**
  * How far a segment's tokens come down: text, rows and columns by `shift`, the position of time t by
  * `shift` + max(0, t − zeroBefore) − max(0, t − zeroAfter).
@@ -264,17 +267,26 @@ export class Positions {
   }
 
   /**
-   * Rebases to half of the range where `count` more positions would pass its end. To be called before the tokens
+   * Rebases to half of the range where `count` more positions would pass its end; or only closes gaps, where so many
+   * texts between videos were let go that the account of them would grow with the stream. To be called before the tokens
    * are given positions.
    * @returns what the keys of all tokens so far need; nothing where none moves.
    */
   makeRoom(count: number): readonly Move[] {
-    if (this.policy === 'absolute' || this.next + count <= this.range) return [];
-    const rebased = rebase(this.#segments, Math.min(Math.floor(this.range / 2), this.range - count));
+    const full = this.policy === 'rebased' && this.next + count > this.range;
+    if (!full && this.#apart <= MOST_APART) return [];
+    const half = Math.min(Math.floor(this.range / 2), this.range - count);
+    const rebased = rebase(this.#segments, full ? half : Number.POSITIVE_INFINITY);
     const moved = ({ shift, zeroBefore, zeroAfter }: Move) => shift !== 0 || zeroBefore !== zeroAfter;
-    if (!rebased.moves.some(moved)) return [];
     this.#segments = rebased.segments;
+    if (!rebased.moves.some(moved)) return [];
     this.#rebases++;
     return rebased.moves;
+  }
+
+  /** Videos that a rebase would join to the one before. */
+  get #apart(): number {
+    const video = (segment?: Segment) => segment?.kind === 'video';
+    return this.#segments.filter((segment, i) => video(segment) && video(this.#segments[i - 1])).length;
   }
 }

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { frameShape, type Position } from '../decoder/rotary';
 import { TOLERANCE } from '../testing/tolerance';
+import { MOST_APART } from './positions';
 import type { RingShape } from './ring-shape';
 import { TrackedStream } from './testing/tracked-stream';
 import { TurnedRing } from './testing/turned-ring';
@@ -93,6 +94,34 @@ describe.each(['f32', 'f16'] as const)('keys in %s', (kvFormat) => {
       ring.dispose();
     }
   }, 600_000);
+
+  it('frames with text before each, joined as it goes: keys move, far from the range', async () => {
+    const HELD = 20;
+    const shape = { ...SMALL, tokensPerFrame: 2, gridColumns: 2 };
+    const stream = new TrackedStream(10_000, frameShape({ mrope: true }, 1, 2));
+    const ring = await TurnedRing.create(shape, 64, stream);
+    try {
+      ring.text(5, 'pinned');
+      const texts: [first: number, end: number][] = [];
+      for (let frame = 0; frame < 300; frame++) {
+        ring.ring.makeRoom();
+        if (texts.length === HELD) {
+          const [first, end] = texts.shift()!;
+          ring.ring.dropDialogue(first, end);
+          stream.drop(first, end);
+        }
+        ring.makeRoom(5);
+        texts.push([ring.ring.nextSeq, ring.ring.nextSeq + 3]);
+        ring.text(3);
+        stream.openVideo();
+        ring.frame();
+      }
+      expect(stream.positions.rebases).toBe(Math.floor((300 - HELD - 1) / (MOST_APART + 1)));
+      expect(await ring.worstError()).toBeLessThan(tolerance);
+    } finally {
+      ring.dispose();
+    }
+  });
 
   it('more segments than one pass carries', async () => {
     const stream = new TrackedStream(240, frameShape({ mrope: true }, 1, 1));
