@@ -1,6 +1,6 @@
-// Random lives of a ring — frames, questions, stopped answers, prunes, rebases, dropped turns, changes of budget
-// and positions, saving, restoring, forgetting — against a plain model of what it should hold. Each sequence has a seed
-// of its own, which a failure names: run that one alone by setting FIRST and SEQUENCES.
+// Random lives of a ring — frames, with text before each or not, questions, stopped answers, prunes, rebases, dropped
+// turns, changes of policy, budget and positions, saving, restoring, forgetting — against a plain model of what it should
+// hold. Each sequence has a seed of its own, which a failure names: run that one alone by setting FIRST and SEQUENCES.
 
 import { expect, it } from 'vitest';
 import { type FrameShape, frameShape, type Position } from '../decoder/rotary';
@@ -11,6 +11,7 @@ import { PRUNING_POLICIES } from './policies';
 import { side } from './positions';
 import type { Region } from './ring';
 import type { RingShape } from './ring-shape';
+import type { SeqRange } from './seq-range';
 import { MirroredRing, type SavedRing } from './testing/mirrored-ring';
 import { randomWords } from './testing/random-rows';
 import { TrackedStream } from './testing/tracked-stream';
@@ -115,6 +116,8 @@ class Life {
   readonly #random: () => number;
   readonly #range: number;
   readonly #frame: FrameShape;
+  /** Whether every frame has text before it. */
+  readonly #timed: boolean;
   #model: Model;
   #saved: { ring: SavedRing; model: Model } | undefined;
 
@@ -124,6 +127,7 @@ class Life {
     this.#random = randomWords(seed);
     this.#range = LEAST_RANGE + this.#below(MOST_RANGE - LEAST_RANGE + 1);
     this.#frame = frameShape({ mrope }, tokensPerFrame / gridColumns, gridColumns);
+    this.#timed = this.#below(2) === 0;
     this.#model = new Model(this.#range, this.#frame);
   }
 
@@ -188,12 +192,16 @@ class Life {
   async #watch(frames: number): Promise<void> {
     this.done.push(`watch ${frames}`);
     for (let i = 0; i < frames; i++) {
-      const { stream, dialogue } = this.#model;
-      await this.#makeFrameRoom();
-      if (!stream.positions.inVideo) {
-        dialogue.openFrames(this.#put('dialogue', 1));
-        stream.openVideo();
+      const { stream, dialogue, tokens } = this.#model;
+      const next = stream.positions.inVideo || tokens.length === this.#model.count('pinned');
+      const opening = this.#timed ? 2 : next ? 0 : 1;
+      await this.#makeFrameRoom(opening);
+      if (opening > 0) {
+        const range = this.#put('dialogue', opening);
+        if (next) dialogue.separate(range);
+        else dialogue.openFrames(range);
       }
+      if (!stream.positions.inVideo) stream.openVideo();
       this.#put('visual', this.mirrored.shape.tokensPerFrame);
     }
   }
@@ -226,26 +234,33 @@ class Life {
     dialogue.addTurn({ first, end: tokens.length });
   }
 
-  /** Room in the ring and in the range for one more frame, with what opens it. */
-  async #makeFrameRoom(): Promise<void> {
-    const opening = this.#model.stream.positions.inVideo ? 0 : 1;
-    if (await this.mirrored.makeRoom()) this.#model.visual = this.mirrored.ring.counts.visual;
+  /** Room in the ring and in the range for one more frame after `opening` words. */
+  async #makeFrameRoom(opening: number): Promise<void> {
+    const { stream, dialogue } = this.#model;
+    const { ring, shape } = this.mirrored;
+    if (await this.mirrored.makeRoom(stream.positions.waysBack)) this.#model.visual = ring.counts.visual;
+    await this.#drop(dialogue.dropSeparators(Math.floor(ring.budget / shape.tokensPerFrame) - 1));
     await this.#makeTextRoom(opening);
     await this.#makePositions(opening + side(this.#frame));
   }
 
   /** Lets go of the oldest turns until so much text fits, in the ring and, after rebases, in the range. */
   async #makeTextRoom(needed: number): Promise<void> {
-    const { tokens, stream, dialogue } = this.#model;
+    const { stream, dialogue } = this.#model;
     while (Math.min(this.mirrored.ring.textRoom, stream.positions.textRoom) < needed) {
       const ranges = dialogue.dropOldest();
       expect(ranges.length, `something to let go of for ${needed} tokens`).toBeGreaterThan(0);
       this.done.push('drop a turn');
-      for (const { first, end } of ranges) {
-        expect(await this.mirrored.dropDialogue(first, end)).toBe(end - first);
-        stream.drop(first, end);
-        tokens.fill(undefined, first, end);
-      }
+      await this.#drop(ranges);
+    }
+  }
+
+  async #drop(ranges: readonly SeqRange[]): Promise<void> {
+    const { tokens, stream } = this.#model;
+    for (const { first, end } of ranges) {
+      expect(await this.mirrored.dropDialogue(first, end)).toBe(end - first);
+      stream.drop(first, end);
+      tokens.fill(undefined, first, end);
     }
   }
 
@@ -281,7 +296,7 @@ class Life {
     const { tokens, stream } = this.#model;
     if (!stream.positions.inVideo) return;
     this.done.push('a frame taken back');
-    await this.#makeFrameRoom();
+    await this.#makeFrameRoom(0);
     const before = stream.state;
     const { first, end } = this.#put('visual', this.mirrored.shape.tokensPerFrame);
     this.mirrored.rollback(end - first);
@@ -297,7 +312,8 @@ class Life {
     const policy = PRUNING_POLICIES[this.#below(PRUNING_POLICIES.length)]!;
     this.done.push(`${policy} ${tokens}`);
     const pooling = this.#below(2) === 0;
-    this.mirrored.configure({ policy, budget: { tokens }, seed: this.#random(), pooling });
+    const tarKeys = this.#below(2) === 0 ? 'unrotated' : 'cached';
+    this.mirrored.configure({ policy, budget: { tokens }, seed: this.#random(), pooling, tarKeys });
   }
 
   async #save(): Promise<void> {
@@ -320,7 +336,7 @@ class Life {
     this.#model = new Model(this.#range, this.#frame);
     this.#model.stream.positions.policy = policy;
     this.#put('pinned', 1 + this.#below(3));
-    this.#model.stream.openVideo();
+    if (!this.#timed) this.#model.stream.openVideo();
   }
 
   /** Counts, masks and origins: what each head holds is what the model says, and the next query sees all of it. */
@@ -386,7 +402,12 @@ for (const [i, { visualCapacity, ropeSections, mrope, ...shape }] of SHAPES.entr
     let steps = 0;
     let rebases = 0;
     for (let seed = FIRST + i; seed < FIRST + SEQUENCES; seed += SHAPES.length) {
-      mirrored.configure({ policy: 'infinipot-v', budget: { tokens: visualCapacity }, pooling: false });
+      mirrored.configure({
+        policy: 'infinipot-v',
+        budget: { tokens: visualCapacity },
+        pooling: false,
+        tarKeys: 'cached',
+      });
       const life = new Life(mirrored, mrope, seed);
       try {
         await life.live();

@@ -2,6 +2,7 @@
 // restore, and checks what it made of them against the mirror, which keeps what the oracle keeps.
 
 import { expect } from 'vitest';
+import type { TarKeys } from '../../contract';
 import type { DecoderHyper } from '../../decoder/hyper';
 import type { Position } from '../../decoder/rotary';
 import type { Gpu } from '../../gpu/device';
@@ -14,7 +15,7 @@ import { type Region, Ring, type RingState } from '../ring';
 import { EMPTY, planRing, type RingShape, SLOT_WORDS } from '../ring-shape';
 import { KeyRotation, planRotation } from '../rotation';
 import { planSnapshot, readRing, savedRingBytes, writeRing } from '../snapshot';
-import { keptTokens, spreadFrames } from './oracle';
+import { keptTokens, spreadFrames, type Token } from './oracle';
 import { wordsAsRow } from './random-rows';
 import { type MirroredBuffer, type MirrorState, RingMirror } from './ring-mirror';
 import { keyError, turnedKey } from './turned-key';
@@ -29,6 +30,7 @@ export interface SavedRing {
   readonly oracle: {
     readonly seed: number;
     readonly pooling: boolean;
+    readonly tarKeys: TarKeys;
     readonly frames: readonly number[];
     readonly evenFrames: readonly number[];
   };
@@ -56,6 +58,7 @@ export class MirroredRing {
   #written = false;
   #seed = 0;
   #pooling = false;
+  #tarKeys: TarKeys = 'cached';
   /** Sequence number of the first token of each frame put since the last reset. */
   #frames: number[] = [];
   /** What the oracle of uniform retention goes by. */
@@ -86,7 +89,7 @@ export class MirroredRing {
       ...(rope ? planRotation(shape) : []),
       planSnapshot(),
     ]);
-    const ring = await Ring.create(gpu, ledger, shape, visualCapacity);
+    const ring = await Ring.create(gpu, ledger, shape, visualCapacity, rope !== undefined);
     const turning = rope && { rope, rotation: await KeyRotation.create(gpu, ledger, shape, rope) };
     return new MirroredRing(gpu, ledger, ring, seed, turning);
   }
@@ -104,6 +107,7 @@ export class MirroredRing {
     this.ring.configure(change);
     this.#seed = change.seed ?? this.#seed;
     this.#pooling = change.pooling ?? this.#pooling;
+    this.#tarKeys = change.tarKeys ?? this.#tarKeys;
   }
 
   /** Empties ring and mirror and checks that they agree. */
@@ -143,18 +147,20 @@ export class MirroredRing {
 
   /**
    * Makes room for a frame. If that prunes, every head must have kept what the oracle keeps, and the rest be
-   * as it was. Returns whether it pruned.
+   * as it was.
+   * @param ways of the videos back to position 0, where rotation may be undone.
+   * @returns whether it pruned.
    */
-  async makeRoom(): Promise<boolean> {
+  async makeRoom(ways: readonly Move[] = []): Promise<boolean> {
     const { ring, mirror, shape } = this;
     if (ring.counts.visual + shape.tokensPerFrame <= ring.budget) {
       expect(ring.makeRoom()).toBe(false);
       return false;
     }
     this.#flush();
-    const before = Array.from({ length: mirror.heads }, (_, head) => mirror.visualTokens(head));
+    const before = Array.from({ length: mirror.heads }, (_, head) => this.#compared(head));
     const tail = mirror.freeTail;
-    expect(ring.makeRoom()).toBe(true);
+    expect(ring.makeRoom(() => this.#turning?.rotation.locate(ways, ring.nextSeq))).toBe(true);
     const keep = pruneTarget(ring.budget, shape.tokensPerFrame);
     expect(ring.counts.visual).toBe(keep);
     const { tokensPerFrame, gridColumns, layers, kvHeads } = shape;
@@ -179,6 +185,17 @@ export class MirroredRing {
     }
     if (this.eager) await this.check();
     return true;
+  }
+
+  /** The visual tokens of `head`, with keys as TaR is to compare them. */
+  #compared(head: number): Token[] {
+    const tokens = this.mirror.visualTokens(head);
+    if (this.#tarKeys === 'cached') return tokens;
+    const { rope } = this.#turning!;
+    return tokens.map((token) => {
+      const back = distance(this.mirror.places.get(token.seq)!.now, [0, 0, 0]);
+      return { ...token, key: turnedKey(token.key, back, rope) };
+    });
   }
 
   /** The visual tokens that `head` kept on the GPU: one of the right answers. */
@@ -305,6 +322,7 @@ export class MirroredRing {
     const oracle = {
       seed: this.#seed,
       pooling: this.#pooling,
+      tarKeys: this.#tarKeys,
       frames: [...this.#frames],
       evenFrames: [...this.#evenFrames],
     };
@@ -320,6 +338,7 @@ export class MirroredRing {
     this.mirror.restore(mirror, ring.scanSlots);
     this.#seed = oracle.seed;
     this.#pooling = oracle.pooling;
+    this.#tarKeys = oracle.tarKeys;
     this.#frames = [...oracle.frames];
     this.#evenFrames = [...oracle.evenFrames];
     await this.check();
