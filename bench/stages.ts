@@ -206,8 +206,9 @@ export class Bench {
   }
 
   #preprocess(): void {
-    this.#model.frames.write(this.#slot(), 0, this.#picture);
-    this.#model.frames.write(this.#slot(), 1, this.#picture);
+    const { frames } = this.#model;
+    frames.write(this.#slot(), 0, this.#picture);
+    if (frames.framesPerPatch === 2) frames.write(this.#slot(), 1, this.#picture);
   }
 
   #encode(): void {

@@ -16,9 +16,9 @@ export const logitsCommand: Command = {
   summary: 'Logits and greedy tokens of a prompt, to compare with other engines.',
   usage: '--model F --mmproj F [--frames F.npy] --prompt-ids 1,2,… --tokens N [--precision P] [--json]',
   description: `Runs a prompt given as token ids, laid out as transformers' processor does: one <|image_pad|> or
-<|video_pad|> for each visual token. An image takes one frame, a video two for each temporal patch, two a second; the last
-frame is repeated where one is missing. Frames whose sides are no whole visual tokens are cropped to the nearest
-such sides' aspect and resized to them.
+<|video_pad|> (in SmolVLM2 <image>) for each visual token. An image takes one frame, a video two for each temporal patch,
+two a second (in SmolVLM2 it is a row of images); the last frame is repeated where one is missing. Frames whose sides are
+no whole visual tokens are cropped to the nearest such sides' aspect and resized to them.
 
 Prints the ten likeliest next tokens and the greedy continuation, or with --json, as the last line,
   {"logits": [one for each token of the vocabulary], "ids": [N ids, the prompt's own next token first]}`,
@@ -91,7 +91,7 @@ function promptIds(text: string): number[] {
 
 /** Ids of the pads, after checking that the prompt fits the vocabulary and the frames. */
 function padIds(
-  { tokenizer, decoder }: Model,
+  { tokenizer, decoder, video }: Model,
   ids: readonly number[],
   withFrames: boolean,
 ): { image: number; video: number } {
@@ -100,7 +100,7 @@ function padIds(
   if (outside !== undefined) {
     throw new UsageError(`--prompt-ids holds ${outside}, but the vocabulary ends at ${vocab - 1}.`);
   }
-  const pads = { image: tokenizer.idOf('<|image_pad|>'), video: tokenizer.idOf('<|video_pad|>') };
+  const pads = { image: tokenizer.idOf(video.pads.image), video: tokenizer.idOf(video.pads.video) };
   if (!withFrames && ids.some((id) => id === pads.image || id === pads.video)) {
     throw new UsageError(
       'The prompt has image or video pads, but there are no frames. Give --frames FILE.npy.',

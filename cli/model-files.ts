@@ -24,7 +24,7 @@ export const MODEL_OPTIONS = {
   },
   size: {
     value: 'WxH',
-    help: "Size in pixels that the model sees, in whole visual tokens (28 pixels a side in Qwen2-VL and Qwen2.5-VL, 32 in Qwen3-VL); the model card's if left out, else 224x224.",
+    help: "Size in pixels that the model sees, in whole visual tokens (28 pixels a side in Qwen2-VL and Qwen2.5-VL, 32 in Qwen3-VL; 64, or 42 in the 2.2B, in SmolVLM2, which wants squares of 512 or 378); the model card's if left out, else 224x224.",
   },
 } as const satisfies Record<string, Option>;
 
@@ -33,7 +33,7 @@ export interface ModelFiles {
   readonly model: ByteSource;
   readonly mmproj: ByteSource;
   readonly frame: { readonly width: number; readonly height: number };
-  /** Visual tokens of two frames of that size. */
+  /** Visual tokens of a temporal patch of that size: of two frames, in SmolVLM2 of one. */
   readonly tokensPerFrame: number;
   /** Frames a second of the video it is made for. */
   readonly framesPerSecond: number;

@@ -11,14 +11,17 @@ import torch
 from PIL import Image
 from transformers import PreTrainedModel
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 import golden_cases as golden
+import smolvlm2
 from fixture_models import Shape, allow_only, config_of, random_model
 from fixture_pictures import random_frames
 from fixture_table import QUESTIONS, Case, Part, Reply
 from fixture_tokenizer import CHAT_TEMPLATE, CHAT_TEMPLATE_PLAIN, load_tokenizer, printable_ascii_ids, token_ids
 from from_gguf import load_model, read_gguf
 from gguf_pair import write_gguf_pair
+from pixel_values import TEMPORAL
 
 # So that greedy tokens are a fair demand: the best logit always leads by this much,
 # with the cache in float32 and in float16.
@@ -33,15 +36,15 @@ CHECK_TOLERANCE = 1e-4  # logits and visual tokens, another machine's float32
 
 def write_fixture(shape: Shape, cases: list[Case], folder: Path) -> None:
     """Draws the model, then for each case the first seed whose greedy path is clear-cut."""
-    tokenizer_path = folder / "tokenizer.json"
+    tokenizer_path = folder / tokenizer_file(shape.family)
     model_path, mmproj_path = folder / f"{shape.name}.model.gguf", folder / f"{shape.name}.mmproj.gguf"
     tokenizer, config = load_tokenizer(tokenizer_path), config_of(shape, token_ids(tokenizer_path))
     drawn = random_model(shape, config)
     if shape.for_llama_cpp:
         allow_only(drawn, printable_ascii_ids(tokenizer))
     write_gguf_pair(
-        config, drawn.state_dict(), tokenizer_path, CHAT_TEMPLATE_PLAIN if shape.is_qwen3 else CHAT_TEMPLATE, shape.image_mean, shape.image_std, model_path,
-        mmproj_path, shape.model_type, shape.mmproj_type, f"Ringside fixture {shape.name}",
+        config, drawn.state_dict(), tokenizer_path, chat_template(shape), shape.image_mean, shape.image_std, model_path, mmproj_path,
+        shape.model_type, shape.mmproj_type, f"Ringside fixture {shape.name}",
     )
     model = load_model(model_path, mmproj_path)
     records = [_search(model, tokenizer, shape, case, folder) for case in cases]
@@ -59,11 +62,25 @@ def write_fixture(shape: Shape, cases: list[Case], folder: Path) -> None:
     write_json(folder / f"{shape.name}.json", header, records)
 
 
+def tokenizer_file(projector: str) -> str:
+    return "tokenizer-smollm.json" if projector == smolvlm2.PROJECTOR else "tokenizer.json"
+
+
+def chat_template(shape: Shape) -> str:
+    """That of the decoder's file."""
+    if shape.family == smolvlm2.PROJECTOR:
+        return smolvlm2.CHAT_TEMPLATE
+    return CHAT_TEMPLATE_PLAIN if shape.is_qwen3 else CHAT_TEMPLATE
+
+
 def describe(config, image_mean, image_std) -> dict:
     """The hyper-parameters a reader must find in the files."""
     text, vision = config.text_config, config.vision_config
     plain = config.model_type == "qwen2_vl"
     width = vision.embed_dim if plain else vision.hidden_size
+    smol = config.model_type == smolvlm2.MODEL_TYPE
+    vision_heads = vision.num_attention_heads if smol else vision.num_heads
+    video_pad = config.image_token_id if smol else config.video_token_id
     return {
         "vocabSize": text.vocab_size,
         "hiddenSize": text.hidden_size,
@@ -72,22 +89,24 @@ def describe(config, image_mean, image_std) -> dict:
         "heads": text.num_attention_heads,
         "kvHeads": text.num_key_value_heads,
         "headDim": getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
-        "mropeSection": list(text.rope_parameters["mrope_section"]),
+        "mropeSection": list(text.rope_parameters.get("mrope_section", ())),
         "ropeTheta": text.rope_parameters["rope_theta"],
         "rmsNormEps": text.rms_norm_eps,
         "contextLength": text.max_position_embeddings,
         "tiedEmbeddings": config.tie_word_embeddings,
         "eosId": text.eos_token_id,
         "imagePadId": config.image_token_id,
-        "videoPadId": config.video_token_id,
-        "visionStartId": config.vision_start_token_id,
-        "visionEndId": config.vision_end_token_id,
+        "videoPadId": video_pad,
+        "visionStartId": getattr(config, "vision_start_token_id", None),
+        "visionEndId": getattr(config, "vision_end_token_id", None),
         "visionWidth": width,
-        "visionLayers": vision.depth,
-        "visionHeads": vision.num_heads,
-        "visionHeadDim": width // vision.num_heads,
+        "visionLayers": vision.num_hidden_layers if smol else vision.depth,
+        "visionHeads": vision_heads,
+        "visionHeadDim": width // vision_heads,
         "visionIntermediateSize": width * vision.mlp_ratio if plain else vision.intermediate_size,
         "patchSize": vision.patch_size,
+        "mergeSize": golden.merge_of(config),
+        "framesPerPatch": 1 if smol else TEMPORAL,
         "deepstackLayers": len(getattr(vision, "deepstack_visual_indexes", ())),
         "imageMean": list(image_mean),
         "imageStd": list(image_std),
@@ -103,7 +122,7 @@ def _search(model: PreTrainedModel, tokenizer, shape: Shape, case: Case, folder:
         half_logits, half_ids = golden.greedy(model, prompt, half_cache=True)
         margin = float(min(golden.margins(logits).min(), golden.margins(half_logits).min()))
         counts = [ids.count(token) for token in set(ids)]
-        pads = {model.config.image_token_id, model.config.video_token_id}
+        pads = set(golden.pad_ids(model.config))
         spellable = max(ids) < len(tokenizer) and not pads & set(ids)
         clear = margin >= smallest and ids == half_ids and spellable
         if clear and len(counts) >= FEWEST_DISTINCT and max(counts) <= MOST_REPEATS:
@@ -161,6 +180,8 @@ def _compose(tokenizer, case: Case, seed: int, config) -> tuple[list | None, str
 
 def _rendered(tokenizer, messages: list, media: list[golden.Medium], config) -> str:
     """Through the family's chat template, with times where it writes them."""
+    if config.model_type == smolvlm2.MODEL_TYPE:
+        return smolvlm2.rendered(tokenizer, messages, media)
     template = CHAT_TEMPLATE_PLAIN if golden.writes_times(config) else CHAT_TEMPLATE
     text = tokenizer.apply_chat_template(
         messages, chat_template=template, tokenize=False, add_generation_prompt=True
@@ -201,7 +222,7 @@ def write_json(path: Path, header: dict, records: list[dict], key: str = "cases"
 def check_fixture(path: Path) -> None:
     """Rebuilds everything from the files alone and compares with the goldens."""
     folder, fixture = path.parent, json.loads(path.read_text("utf-8"))
-    tokenizer_path = folder / "tokenizer.json"
+    tokenizer_path = folder / tokenizer_file(fixture["config"]["projector"])
     tokenizer = load_tokenizer(tokenizer_path)
     metadata, _ = read_gguf(folder / fixture["modelFile"])
     _check_tokenizer(metadata, json.loads(tokenizer_path.read_text("utf-8")))
@@ -211,7 +232,8 @@ def check_fixture(path: Path) -> None:
         np.testing.assert_allclose(vision_metadata[key], values, rtol=1e-6)
     model = load_model(folder / fixture["modelFile"], folder / fixture["mmprojFile"])
     for key, value in describe(model.config, mean, std).items():
-        assert np.allclose(fixture["config"][key], value, rtol=1e-6), f"{path.name}: {key}"
+        wanted = fixture["config"][key]
+        assert wanted == value or np.allclose(wanted, value, rtol=1e-6), f"{path.name}: {key}"
     for case in fixture["cases"]:
         _check_case(model, tokenizer, case, folder, mean, std)
 
@@ -222,7 +244,14 @@ def _check_case(model, tokenizer, case: dict, folder: Path, mean, std) -> None:
         assert _rendered(tokenizer, case["messages"], media, model.config) == case["prompt"]
     prompt = golden.make_prompt(tokenizer, case["prompt"], media, mean, std, model.config)
     images = [i for i, medium in enumerate(media) if medium.kind == "image"]
-    if images:
+    if images and model.config.model_type == smolvlm2.MODEL_TYPE:
+        whole = {"longest_edge": len(media[images[0]].frames[0])}
+        processor = SmolVLMImageProcessorPil(
+            image_mean=mean, image_std=std, do_image_splitting=False, do_resize=False, max_image_size=whole
+        )
+        theirs = processor([media[i].frames[0] for i in images], return_tensors="pt")["pixel_values"][0]
+        torch.testing.assert_close(torch.cat([prompt.values[i] for i in images]), theirs, atol=1e-6, rtol=0)
+    elif images:
         patch = model.config.vision_config.patch_size
         processor = Qwen2VLImageProcessorPil(image_mean=mean, image_std=std, min_pixels=28 * 28, patch_size=patch)
         theirs = processor([media[i].frames[0] for i in images], return_tensors="pt")

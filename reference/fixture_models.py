@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
+import smolvlm2
 from from_gguf import CLASSES, TOKENS_PER_SECOND, WINDOW_PIXELS
 from pixel_values import CLIP_MEAN, CLIP_STD
 
@@ -19,7 +20,8 @@ class Shape:
     feed-forward parts where it is gated; whole_every: every so manieth of its blocks
     attends to the whole frame. head_dim: of the decoder where it is not hidden / heads;
     position_side: of the square of learned positions; deepstack: encoder blocks whose
-    features go to the decoder's first layers.
+    features go to the decoder's first layers. patch: side of a patch in pixels, merge: patches
+    a side of a visual token, where the family leaves them open.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Shape:
     head_dim: int = 0
     position_side: int = 0
     deepstack: tuple = ()
+    patch: int = 0
+    merge: int = 0
     # For the comparison with llama.cpp: only printable ASCII can be the best token, the
     # greedy path is clearer still, and images are saved as PNG too.
     for_llama_cpp: bool = False
@@ -69,6 +73,8 @@ def mrope_section(head_dim: int, interleaved: bool) -> list[int]:
 
 def config_of(shape: Shape, tokens: dict[str, int]) -> PreTrainedConfig:
     """tokens: ids of the special tokens by their text."""
+    if shape.family == smolvlm2.PROJECTOR:
+        return smolvlm2.config_of(shape, tokens)
     config_class, _ = CLASSES[shape.family]
     return config_class(
         tie_word_embeddings=shape.tied,
@@ -147,7 +153,7 @@ def _distribution(
     unit = fan_in**-0.5
     if "norm" in name or "ln_q" in name:
         return (1.0, 0.25) if name.endswith("weight") else (0.0, 0.15)
-    if "pos_embed" in name:
+    if "pos_embed" in name or "position_embedding" in name:
         return 0.0, 0.5
     if "embed_tokens" in name:
         # A tied head multiplies by these rows: logits spread is then about 2.
@@ -161,7 +167,8 @@ def _distribution(
         return 0.0, 1.1 * unit
     if "qkv" in name:
         return 0.0, 1.2 * unit
-    if "visual.blocks" in name and ("attn.proj" in name or "fc2" in name):
+    in_encoder = "visual.blocks" in name or "vision_model.encoder" in name
+    if in_encoder and ("attn.proj" in name or "out_proj" in name or "fc2" in name):
         return 0.0, 2.5 * unit * vision_branches**-0.5
     if "visual" in name and "down_proj" in name:
         return 0.0, 4.5 * unit * vision_branches**-0.5

@@ -95,6 +95,21 @@ SAME_IMAGES = Case("two-images", ("First ", image(4, 6), " then ", image(4, 6), 
 VIDEO_5 = Case("video-5", ("A clip: ", video(5, 6, 4, 1.0), "QUESTION"))
 IMAGE_AND_VIDEO = Case("image-video", ("QUESTION ", image(4, 6), " or ", video(4, 4, 6), " ?"))
 
+# For SmolVLM2: squares, one size a checkpoint; frames about a second apart.
+def squares(side: int) -> dict[str, Case]:
+    square, seconds = image(side, side), {"height": side, "width": side}
+    return {
+        "image": Case("image", (square, "QUESTION")),
+        "images": Case("two-images", ("First ", square, " then ", square, " QUESTION")),
+        "video": Case("video-4", (video(4, fps=1.0, **seconds), "QUESTION")),
+        "slow": Case("video-3-slow", ("A clip: ", video(3, fps=0.02, **seconds), "QUESTION")),
+        "turns": Case(
+            "turns",
+            (video(2, fps=1.0, **seconds), "QUESTION", Reply("It rolls to the left."), square, "And now?", Reply("It stopped."), "Why?"),
+        ),
+    }
+
+
 FIXTURES: list[tuple[Shape, list[Case]]] = [
     (
         Shape("gqa1-hd32-f32", "smallest, everything F32", 21, 64, 2, 2, 1, 128, True, 32, 1, 1, "F32", "F32"),
@@ -197,5 +212,29 @@ FIXTURES: list[tuple[Shape, list[Case]]] = [
             "Q8_0", "Q8_0", family="qwen3vl_merger", vision_mlp=96, head_dim=64, position_side=8, deepstack=(0, 1, 3), image_mean=(0.5,) * 3, image_std=(0.5,) * 3,
         ),
         [TALL_IMAGE, VIDEO_2],
+    ),
+    (
+        Shape(
+            "smolvlm2-gqa3-hd32", "SmolVLM2: three query heads to one, two patches a side to a token", 51, 96, 3, 1, 2, 96, True, 64, 2, 3,
+            family="idefics3", vision_mlp=80, patch=16, merge=2, position_side=4, vocab=391, rope_theta=1e5, rms_eps=1e-5,
+            image_mean=(0.5,) * 3, image_std=(0.5,) * 3,
+        ),
+        [squares(4)[name] for name in ("image", "images", "video", "turns")],
+    ),
+    (
+        Shape(
+            "smolvlm2-gqa2-hd40", "SmolVLM2: untied, F32, three patches of 14 pixels a side to a token, encoder heads of 36", 52, 80, 2, 1, 2, 64, False, 72, 2, 2,
+            "F32", family="idefics3", vision_mlp=64, patch=14, merge=3, position_side=6, vocab=400, rope_theta=273768.0, rms_eps=1e-5,
+            image_mean=(0.5,) * 3, image_std=(0.5,) * 3,
+        ),
+        [TEXT, squares(6)["images"], squares(6)["slow"]],
+    ),
+    (
+        Shape(
+            "smolvlm2-gqa1-hd64", "SmolVLM2: Q8_0 in both files, four patches a side to a token, more learned positions than patches", 53, 128, 2, 2, 3, 96, True, 32, 1, 2,
+            "Q8_0", "Q8_0", family="idefics3", vision_mlp=96, patch=16, merge=4, position_side=11, vocab=391, rope_theta=1e5, rms_eps=1e-5,
+            image_mean=(0.5,) * 3, image_std=(0.5,) * 3,
+        ),
+        [squares(8)["image"], squares(8)["video"]],
     ),
 ]

@@ -1,8 +1,9 @@
-"""The tokenizer and chat template all fixtures share.
+"""The tokenizers and the chat template of the fixtures.
 
-A small byte-level BPE of the Qwen2 kind: NFC, Qwen2's pre-tokenisation pattern, the
-256 bytes, some merges learnt from a few lines in several scripts, and the special
-tokens of Qwen2-VL. Two added tokens are not special, as in later Qwen releases.
+Small byte-level BPEs: the 256 bytes, some merges learnt from a few lines in several scripts,
+and special tokens. That of the Qwen-VL families brings text to NFC, has Qwen2's
+pre-tokenisation pattern and the special tokens of Qwen2-VL; two added tokens are not special,
+as in later Qwen releases. That of SmolVLM2 is of SmolLM's kind: digits alone, else GPT-2's.
 """
 
 from __future__ import annotations
@@ -30,6 +31,15 @@ SPECIAL_TOKENS = [
     "<|video_pad|>",
 ]
 PLAIN_ADDED_TOKENS = ["<tool_call>", "</tool_call>"]
+SMOLLM_SPECIAL_TOKENS = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<fake_token_around_image>",
+    "<global-img>",
+    "<image>",
+    "<end_of_utterance>",
+]
 MERGES = 128
 
 # Qwen2's pre-tokenisation pattern: part of the format, any reader must use the same.
@@ -93,15 +103,18 @@ CHAT_TEMPLATE_PLAIN = CHAT_TEMPLATE[: CHAT_TEMPLATE.index("{%- if messages[0]")]
 ]
 
 
-def train_tokenizer() -> Tokenizer:
-    """Bytes are ids 0-255, then the merges, then the added tokens."""
-    tokenizer = _empty_tokenizer()
+def train_tokenizer(kind: str = "qwen2") -> Tokenizer:
+    """Bytes are ids 0-255, then the merges, then the added tokens. kind: `qwen2` or `smollm`."""
+    smollm = kind == "smollm"
+    tokenizer = _empty_smollm() if smollm else _empty_tokenizer()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
         vocab_size=256 + MERGES, initial_alphabet=alphabet, special_tokens=[], show_progress=False
     )
     tokenizer.train_from_iterator(CORPUS.splitlines(keepends=True), trainer)
-    tokenizer.add_special_tokens(SPECIAL_TOKENS)
+    tokenizer.add_special_tokens(SMOLLM_SPECIAL_TOKENS if smollm else SPECIAL_TOKENS)
+    if smollm:
+        return tokenizer
     plain = [AddedToken(token, special=False, normalized=False) for token in PLAIN_ADDED_TOKENS]
     tokenizer.add_tokens(plain)
     return tokenizer
@@ -113,6 +126,15 @@ def _empty_tokenizer() -> Tokenizer:
     split = pre_tokenizers.Split(Regex(PATTERN), behavior="isolated")
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, to_bytes])
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    return tokenizer
+
+
+def _empty_smollm() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     return tokenizer

@@ -23,11 +23,14 @@ from transformers import (
     Qwen3VLForConditionalGeneration,
 )
 
+import smolvlm2
+
 # By `clip.projector_type`.
 CLASSES = {
     "qwen2vl_merger": (Qwen2VLConfig, Qwen2VLForConditionalGeneration),
     "qwen2.5vl_merger": (Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration),
     "qwen3vl_merger": (Qwen3VLConfig, Qwen3VLForConditionalGeneration),
+    smolvlm2.PROJECTOR: smolvlm2.CLASSES,
 }
 # Neither file states these; they are those of all published checkpoints.
 WINDOW_PIXELS = 112
@@ -78,17 +81,22 @@ def load_model(model_path: str | Path, mmproj_path: str | Path) -> PreTrainedMod
     model = model_class(_config(text_meta, text, vision_meta, vision))
     arch = text_meta["general.architecture"]
     state = _text_state(text, text_meta[f"{arch}.block_count"])
-    if arch == "qwen3vl":
+    if arch == "llama":
+        state = smolvlm2.text_state(state, text_meta) | smolvlm2.vision_state(vision)
+    elif arch == "qwen3vl":
         state.update(_qwen3_vision_state(vision, model.config.vision_config))
     else:
         state.update(_vision_state(vision, vision_meta["clip.vision.block_count"]))
     if model.config.tie_word_embeddings:
-        state["lm_head.weight"] = state["model.language_model.embed_tokens.weight"]
+        embedding = "model.text_model.embed_tokens.weight" if arch == "llama" else "model.language_model.embed_tokens.weight"
+        state["lm_head.weight"] = state[embedding]
     model.load_state_dict(state, strict=True)
     return model.eval()
 
 
 def _config(text_meta: dict, text: dict, vision_meta: dict, vision: dict) -> PreTrainedConfig:
+    if vision_meta["clip.projector_type"] == smolvlm2.PROJECTOR:
+        return smolvlm2.config_from_gguf(text_meta, vision_meta, tied="output.weight" not in text)
     config_class, _ = CLASSES[vision_meta["clip.projector_type"]]
     arch = text_meta["general.architecture"]
     tokens = text_meta["tokenizer.ggml.tokens"]

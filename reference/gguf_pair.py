@@ -1,4 +1,4 @@
-"""Writes a transformers checkpoint of the Qwen-VL families as the GGUF pair llama.cpp loads.
+"""Writes a transformers checkpoint as the GGUF pair llama.cpp loads.
 
 One function, `write_gguf_pair`: a decoder file (`general.architecture` of the family)
 and a vision file, the mmproj (`general.architecture = clip`, `clip.projector_type` of
@@ -16,13 +16,15 @@ from typing import Mapping, Sequence
 import gguf
 import torch
 
-from stored_types import FILE_TYPES, stored_bytes, stored_type
+import smolvlm2
+from stored_types import FILE_TYPES, KINDS, stored_bytes, stored_type
 
 # By the `model_type` of a checkpoint's configuration.
 ARCHITECTURES = {
     "qwen2_vl": (gguf.MODEL_ARCH.QWEN2VL, gguf.VisionProjectorType.QWEN2VL),
     "qwen2_5_vl": (gguf.MODEL_ARCH.QWEN2VL, gguf.VisionProjectorType.QWEN25VL),
     "qwen3_vl": (gguf.MODEL_ARCH.QWEN3VL, gguf.VisionProjectorType.QWEN3VL),
+    smolvlm2.MODEL_TYPE: (gguf.MODEL_ARCH.LLAMA, gguf.VisionProjectorType.IDEFICS3),
 }
 
 # llama.cpp's converter writes this when the checkpoint names no image size: the
@@ -48,7 +50,7 @@ def write_gguf_pair(
 ) -> None:
     """Writes the decoder and mmproj GGUF files of one checkpoint.
 
-    config: a `Qwen2VLConfig`, `Qwen2_5_VLConfig` or `Qwen3VLConfig`.
+    config: a `Qwen2VLConfig`, `Qwen2_5_VLConfig`, `Qwen3VLConfig` or `SmolVLMConfig`.
     state_dict: as of `...ForConditionalGeneration` (`model.language_model.*`,
       `model.visual.*`, `lm_head.weight`) or of a file on disk (`model.*`, `visual.*`).
       With tied embeddings `lm_head.weight` is left out of the file, as readers expect.
@@ -60,21 +62,27 @@ def write_gguf_pair(
     """
     if isinstance(tokenizer_json, (str, Path)):
         tokenizer_json = json.loads(Path(tokenizer_json).read_text(encoding="utf-8"))
-    tensors = {_checkpoint_name(key): value for key, value in state_dict.items()}
-    text = {k: v for k, v in tensors.items() if not k.startswith("visual.")}
-    vision = {k: v for k, v in tensors.items() if k.startswith("visual.")}
+    smol = config.model_type == smolvlm2.MODEL_TYPE
+    if smol:
+        text, vision = smolvlm2.stored_tensors(state_dict, config)
+    else:
+        tensors = {_checkpoint_name(key): value for key, value in state_dict.items()}
+        text = {k: v for k, v in tensors.items() if not k.startswith("visual.")}
+        vision = {k: v for k, v in tensors.items() if k.startswith("visual.")}
     if config.tie_word_embeddings:
         text.pop("lm_head.weight", None)
 
     arch, projector = ARCHITECTURES[config.model_type]
     writer = _open(model_path, gguf.MODEL_ARCH_NAMES[arch], gguf.GGUFType.MODEL, name)
     _write_text_parameters(writer, config.text_config)
+    if smol:
+        smolvlm2.write_text_parameters(writer, config.text_config)
     if config.model_type == "qwen3_vl":
         writer.add_key_length(config.text_config.head_dim)
         writer.add_value_length(config.text_config.head_dim)
         writer.add_num_deepstack_layers(len(config.vision_config.deepstack_visual_indexes))
     writer.add_file_type(FILE_TYPES[model_type][0])
-    _write_tokenizer(writer, tokenizer_json, config.text_config.vocab_size, chat_template)
+    _write_tokenizer(writer, tokenizer_json, config.text_config, chat_template, "smollm" if smol else "qwen2")
     _write_tensors(writer, text, arch, config.text_config.num_hidden_layers, model_type)
     _close(writer)
 
@@ -82,9 +90,15 @@ def write_gguf_pair(
     writer = _open(mmproj_path, "clip", gguf.GGUFType.MMPROJ, name)
     writer.add_file_type(FILE_TYPES[mmproj_type][0])
     writer.add_clip_projector_type(projector)
-    _write_vision_parameters(writer, config, image_mean, image_std)
-    stored = _renamed_vision(vision, config.vision_config) if config.model_type == "qwen3_vl" else _split_vision(vision)
-    _write_tensors(writer, stored, gguf.MODEL_ARCH.MMPROJ, config.vision_config.depth, mmproj_type)
+    if smol:
+        smolvlm2.write_vision_parameters(writer, config, image_mean, image_std)
+        stored, depth = vision, config.vision_config.num_hidden_layers
+    else:
+        _write_vision_parameters(writer, config, image_mean, image_std)
+        qwen3 = config.model_type == "qwen3_vl"
+        stored = _renamed_vision(vision, config.vision_config) if qwen3 else _split_vision(vision)
+        depth = config.vision_config.depth
+    _write_tensors(writer, stored, gguf.MODEL_ARCH.MMPROJ, depth, mmproj_type)
     _close(writer)
 
 
@@ -113,15 +127,16 @@ def _close(writer: gguf.GGUFWriter) -> None:
 def _write_text_parameters(writer: gguf.GGUFWriter, text) -> None:
     """Where nothing else is written, a head's dimension is embedding length / head count."""
     rope = text.rope_parameters
-    sections = list(rope["mrope_section"])
     writer.add_block_count(text.num_hidden_layers)
     writer.add_context_length(text.max_position_embeddings)
     writer.add_embedding_length(text.hidden_size)
     writer.add_feed_forward_length(text.intermediate_size)
     writer.add_head_count(text.num_attention_heads)
     writer.add_head_count_kv(text.num_key_value_heads)
-    # Rotary pairs for time, height, width; the fourth is unused by Qwen2-VL.
-    writer.add_rope_dimension_sections(sections + [0] * (4 - len(sections)))
+    if "mrope_section" in rope:
+        # Rotary pairs for time, height, width; the fourth is unused by Qwen2-VL.
+        sections = list(rope["mrope_section"])
+        writer.add_rope_dimension_sections(sections + [0] * (4 - len(sections)))
     writer.add_rope_freq_base(rope["rope_theta"])
     writer.add_layer_norm_rms_eps(text.rms_norm_eps)
 
@@ -165,8 +180,9 @@ def _window_pattern(vision) -> int:
     return pattern
 
 
-def _write_tokenizer(writer: gguf.GGUFWriter, tokenizer: dict, vocab_size: int, chat_template: str) -> None:
+def _write_tokenizer(writer: gguf.GGUFWriter, tokenizer: dict, text, chat_template: str, kind: str) -> None:
     """Token list, types and merges of a byte-level BPE; ids without a token are padded."""
+    vocab_size = text.vocab_size
     vocab = dict(tokenizer["model"]["vocab"])
     added = {token["content"]: token for token in tokenizer["added_tokens"]}
     vocab.update({content: token["id"] for content, token in added.items()})
@@ -185,13 +201,13 @@ def _write_tokenizer(writer: gguf.GGUFWriter, tokenizer: dict, vocab_size: int, 
 
     merges = tokenizer["model"]["merges"]
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
+    writer.add_tokenizer_pre(kind)
     writer.add_token_list(tokens)
     writer.add_token_types(types)
     writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in merges])
-    writer.add_eos_token_id(vocab["<|im_end|>"])
-    writer.add_pad_token_id(vocab["<|endoftext|>"])
-    writer.add_bos_token_id(vocab["<|endoftext|>"])
+    writer.add_eos_token_id(text.eos_token_id)
+    writer.add_pad_token_id(text.pad_token_id if kind == "smollm" else vocab["<|endoftext|>"])
+    writer.add_bos_token_id(text.bos_token_id)
     writer.add_add_bos_token(False)
     writer.add_chat_template(chat_template)
 
@@ -245,5 +261,7 @@ def _write_tensors(
         if name is None:
             raise ValueError(f"no GGUF name for tensor {source!r}")
         data = tensor.detach().to(torch.float32).cpu().contiguous().numpy()
-        stored = stored_type(name + suffix, data, file_type, blocks, tied="lm_head.weight" not in tensors)
+        tied = "lm_head.weight" not in tensors
+        # What embeds patches in an encoder of the SigLIP kind stays as it is.
+        stored = KINDS.F32 if ".embeddings." in source else stored_type(name + suffix, data, file_type, blocks, tied)
         writer.add_tensor(name + suffix, stored_bytes(data, stored), raw_dtype=stored)

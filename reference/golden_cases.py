@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
+import smolvlm2
 from pixel_values import MERGE, TEMPORAL, pixel_values
 
 STEPS = 24
@@ -30,8 +31,8 @@ class Medium:
 class Prompt:
     """Token ids with one pad token for every visual token, and the media they stand for.
 
-    values: one [patches, channels * 2 * side * side] float32 a medium; grids: its (t, h, w)
-    in patches; runs: (first id, count, medium) of visual tokens with no text between;
+    values: one [patches, channels * 2 * side * side] float32 a medium, or [frames, channels,
+    height, width] where a temporal patch is one frame; grids: its (t, h, w) in patches; runs: (first id, count, medium) of visual tokens with no text between;
     positions: int64 [3, tokens].
     """
 
@@ -55,25 +56,37 @@ def per_second(config) -> float | None:
     return getattr(config.vision_config, "tokens_per_second", None)
 
 
+def merge_of(config) -> int:
+    """Patches a side that make one visual token."""
+    return config.scale_factor if config.model_type == smolvlm2.MODEL_TYPE else MERGE
+
+
+def pad_ids(config) -> list[int]:
+    """Tokens that stand for visual ones: of an image, of a video."""
+    smol = config.model_type == smolvlm2.MODEL_TYPE
+    return [config.image_token_id, config.image_token_id if smol else config.video_token_id]
+
+
 def make_prompt(tokenizer, text: str, media: list[Medium], mean, std, config) -> Prompt:
-    """text has one `<|image_pad|>` or `<|video_pad|>` a medium, in order; where times are
-    text, one a temporal patch."""
-    patch = config.vision_config.patch_size
-    prepared = [pixel_values(medium.frames, mean, std, patch) for medium in media]
+    """text has one pad a medium, in order; where times are text, one a temporal patch."""
+    patch, smol = config.vision_config.patch_size, config.model_type == smolvlm2.MODEL_TYPE
+    prepared = [(smolvlm2.pixel_values if smol else pixel_values)(medium.frames, mean, std, patch) for medium in media]
     grids = [grid for _, grid in prepared]
     parts = [patches if writes_times(config) and m.kind == "video" else 1 for m, (patches, _, _) in zip(media, grids)]
     owners = [i for i, count in enumerate(parts) for _ in range(count)]
-    pads = {tokenizer.convert_tokens_to_ids(f"<|{kind}_pad|>") for kind in ("image", "video")}
+    pads = set(pad_ids(config))
     ids, runs = [], []
     for token in tokenizer(text, add_special_tokens=False).input_ids:
         if token in pads:
             medium = owners[len(runs)]
             t, h, w = grids[medium]
-            runs.append((len(ids), t * h * w // MERGE**2 // parts[medium], medium))
+            runs.append((len(ids), t * h * w // merge_of(config) ** 2 // parts[medium], medium))
             ids += [token] * runs[-1][1]
         else:
             ids.append(token)
     assert len(runs) == len(owners)
+    if smol:
+        return Prompt(ids, media, [v for v, _ in prepared], grids, runs, torch.arange(len(ids)).expand(3, -1))
     rate = per_second(config)
     shapes = [(grids[i][0] // parts[i], *grids[i][1:]) for i in owners]
     steps = [rate * media[i].seconds_per_patch if rate is not None and media[i].kind == "video" else 1 for i in owners]
@@ -83,7 +96,7 @@ def make_prompt(tokenizer, text: str, media: list[Medium], mean, std, config) ->
 
 def writes_times(config) -> bool:
     """Whether every temporal patch is a video of its own, with its time as text before it."""
-    return config.model_type == "qwen3_vl"
+    return config.model_type in ("qwen3_vl", smolvlm2.MODEL_TYPE)
 
 
 def with_times(text: str, media: list[Medium]) -> str:
@@ -128,6 +141,8 @@ def mrope_positions(
 
 def model_inputs(model: PreTrainedModel, prompt: Prompt) -> dict[str, torch.Tensor]:
     """The arguments of the model's forward pass, without positions and cache."""
+    if model.config.model_type == smolvlm2.MODEL_TYPE:
+        return smolvlm2.model_inputs(prompt)
     clocked = per_second(model.config) is not None
     inputs: dict[str, torch.Tensor] = {"input_ids": torch.tensor([prompt.ids])}
     kinds = torch.zeros(1, len(prompt.ids), dtype=torch.int32)
@@ -147,8 +162,15 @@ def model_inputs(model: PreTrainedModel, prompt: Prompt) -> dict[str, torch.Tens
     return inputs | {"mm_token_type_ids": kinds}
 
 
+def position_ids(model: PreTrainedModel, positions: torch.Tensor) -> torch.Tensor:
+    """int64 [3, tokens] as the model takes them: those of one axis without it."""
+    return positions[:1] if model.config.model_type == smolvlm2.MODEL_TYPE else positions[:, None]
+
+
 def transformers_positions(model: PreTrainedModel, prompt: Prompt) -> torch.Tensor:
     """What `get_rope_index` answers, int64 [3, tokens]."""
+    if model.config.model_type == smolvlm2.MODEL_TYPE:
+        return prompt.positions
     inputs = model_inputs(model, prompt)
     keys = ("input_ids", "mm_token_type_ids", "image_grid_thw", "video_grid_thw", "second_per_grid_ts")
     positions, _ = model.model.get_rope_index(**{key: inputs[key] for key in keys if key in inputs})
@@ -161,6 +183,9 @@ def visual_tokens(model: PreTrainedModel, prompt: Prompt) -> np.ndarray:
     each, what is added to it after the decoder's first layers, if anything is."""
     rows = []
     for medium, values, grid in zip(prompt.media, prompt.values, prompt.grids):
+        if model.config.model_type == smolvlm2.MODEL_TYPE:
+            rows.append(smolvlm2.visual_tokens(model, values))
+            continue
         encode = model.get_image_features if medium.kind == "image" else model.get_video_features
         out = encode(values, torch.tensor([grid]))
         # One tensor for each layer; a list of them may be split by medium, of which there is one.
@@ -174,13 +199,13 @@ def greedy(model: PreTrainedModel, prompt: Prompt, half_cache: bool) -> tuple[np
     """Logits of every step, float32 [24, vocab], and the 24 greedy ids; EOS does not stop it."""
     cache = HalfPrecisionCache() if half_cache else DynamicCache()
     following = int(prompt.positions.max()) + 1
-    out = model(**model_inputs(model, prompt), position_ids=prompt.positions[:, None], past_key_values=cache, use_cache=True)
+    out = model(**model_inputs(model, prompt), position_ids=position_ids(model, prompt.positions), past_key_values=cache, use_cache=True)
     logits, ids = [out.logits[0, -1]], []
     while True:
         ids.append(int(logits[-1].argmax()))
         if len(ids) == STEPS:
             return torch.stack(logits).numpy(), ids
-        position = torch.full((3, 1, 1), following + len(ids) - 1)
+        position = position_ids(model, torch.full((3, 1), following + len(ids) - 1))
         step = torch.tensor([ids[-1:]])
         out = model(input_ids=step, position_ids=position, past_key_values=cache, use_cache=True)
         logits.append(out.logits[0, -1])

@@ -29,6 +29,7 @@ FOLDER = Path(__file__).parent / "fixtures"
 def write_all() -> None:
     FOLDER.mkdir(exist_ok=True)
     train_tokenizer().save(str(FOLDER / "tokenizer.json"))
+    train_tokenizer("smollm").save(str(FOLDER / "tokenizer-smollm.json"))
     write_texts(FOLDER)
     write_templates(FOLDER)
     write_tokenizers(FOLDER / "tokenizers")

@@ -100,9 +100,9 @@ export interface LoadProgress {
  */
 export interface Session {
   /**
-   * Takes one frame. The first of two that make a temporal patch resolves at once; else it does when they are in memory, or
-   * were dropped because newer frames filled the queue. Await it to feed a file at the engine's own pace;
-   * of a live source, only its failure matters.
+   * Takes one frame. The first of two that make a temporal patch resolves at once; else it does when they are in
+   * memory, or were dropped because newer frames filled the queue. Await it to feed a file at the engine's own
+   * pace; of a live source, only its failure matters.
    * @param timestampMs in order within a source. One below the newest is of another source, which goes on behind it.
    * @throws MemoryFullError under a policy that lets go of nothing; InvalidInputError for a bad frame.
    */

@@ -1,5 +1,5 @@
-// Frames on their way into memory: one or two to a temporal patch, as the family has it, kept as pixels on the GPU, and when they come
-// faster than they can be ingested, dropped oldest first.
+// Frames on their way into memory: one or two to a temporal patch, as the family has it, kept as pixels on the GPU, and
+// when they come faster than they can be ingested, dropped oldest first.
 
 import type { Frame, WatchResult } from './contract';
 import type { FrameInput } from './vision/frame-input';

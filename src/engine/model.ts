@@ -120,7 +120,7 @@ function layOut(gpu: Gpu, modelFile: ModelFile, mmprojFile: ModelFile, options: 
   const hyper = readDecoderHyper(modelFile, family.decoder);
   const tokenizer = readTokenizer(modelFile, hyper);
   const conversation = conversationPieces(modelFile.metadata);
-  const frameText = new FrameText(conversation, family.video.timeText);
+  const frameText = new FrameText(conversation, family.video.eachFrame);
   const visionHyper = readVisionHyper(mmprojFile, family.vision(mmprojFile.metadata));
   if (visionHyper.outputWidth !== hyper.width) {
     throw new InvalidInputError(

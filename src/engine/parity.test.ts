@@ -9,10 +9,8 @@ import { continueGreedily, type PromptRun, promptRuns, runPrompt, type See, seeF
 import { type Case, type Fixture, fixtureFiles, fixtures, type Medium } from './testing/fixtures';
 import { TOLERANCE } from './testing/tolerance';
 
-const MERGE = 2;
-
 async function load(fixture: Fixture, test: Case, precision: 'f32' | 'f16'): Promise<Model> {
-  const [, rows, columns] = test.media[0]?.grid ?? [1, 2, 2];
+  const [, rows, columns] = test.media[0]?.grid ?? [1, fixture.mergeSize, fixture.mergeSize];
   return loadModel(await testGpu(), {
     ...(await fixtureFiles(fixture.name)),
     frame: { width: columns * fixture.patchSize, height: rows * fixture.patchSize },
@@ -30,7 +28,8 @@ function runsOf(fixture: Fixture, { ids, media }: Case): PromptRun[] {
   for (const { kind, grid, visualTokens } of media) {
     const start = ids.indexOf(fixture.pads[kind], at);
     if (start > at) runs.push({ kind: 'text', ids: ids.slice(at, start) });
-    runs.push({ kind, time: grid[0], rows: grid[1] / MERGE, columns: grid[2] / MERGE });
+    const [time, rows, columns] = grid;
+    runs.push({ kind, time, rows: rows / fixture.mergeSize, columns: columns / fixture.mergeSize });
     at = start + visualTokens.length / fixture.hiddenSize;
   }
   if (at < ids.length) runs.push({ kind: 'text', ids: ids.slice(at) });
@@ -38,19 +37,19 @@ function runsOf(fixture: Fixture, { ids, media }: Case): PromptRun[] {
 }
 
 /** Runs whose videos have the times of the case's. */
-function timed(runs: readonly PromptRun[], { media }: Case): PromptRun[] {
+function timed({ framesPerPatch }: Fixture, runs: readonly PromptRun[], { media }: Case): PromptRun[] {
   // Where times are text, each temporal patch of a video is a run.
   const owners = media.flatMap((medium) => Array<Medium>(medium.grid[0]).fill(medium));
   return runs.map((run) => {
     if (run.kind === 'text') return run;
     const [medium] = owners.splice(0, run.time);
-    return { ...run, secondsPerPatch: 2 / medium!.framesPerSecond };
+    return { ...run, secondsPerPatch: framesPerPatch / medium!.framesPerSecond };
   });
 }
 
 /** Frames of a medium; the last of an odd number stands for the one that is missing. */
-function wholePatches({ kind, frames }: Medium): readonly RgbFrame[] {
-  return kind === 'video' && frames.length % 2 === 1 ? [...frames, frames.at(-1)!] : frames;
+function wholePatches({ framesPerPatch }: Fixture, { kind, frames }: Medium): readonly RgbFrame[] {
+  return kind === 'video' && frames.length % framesPerPatch === 1 ? [...frames, frames.at(-1)!] : frames;
 }
 
 /**
@@ -73,10 +72,17 @@ async function run(fixture: Fixture, test: Case, precision: 'f32' | 'f16') {
       ({ grid }) => grid[1] === test.media[0]!.grid[1] && grid[2] === test.media[0]!.grid[2],
     );
     const runs = timed(
+      fixture,
       oneSize ? promptRuns(test.ids, fixture.pads, model.grid) : runsOf(fixture, test),
       test,
     );
-    const see = oneSize ? seeFrames(model, runs, test.media.flatMap(wholePatches)) : seeGolden(model, test);
+    const see = oneSize
+      ? seeFrames(
+          model,
+          runs,
+          test.media.flatMap((medium) => wholePatches(fixture, medium)),
+        )
+      : seeGolden(model, test);
     const end = await runPrompt(model, runs, see);
     const logits = await downloadFloats(model.gpu.device, model.ledger.get('decoder.logits'));
     return { logits, ids: await continueGreedily(model, end, test.greedyIds.length) };

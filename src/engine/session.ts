@@ -39,7 +39,7 @@ export interface SessionOptions {
   readonly gpu?: GPU;
   readonly model: ByteSource;
   readonly mmproj: ByteSource;
-  /** Size the encoder sees, in whole visual tokens: 28 or 32 pixels a side, as the family has it. */
+  /** Size the encoder sees, in whole visual tokens: of 28, 32 or more pixels a side, as the family has it. */
   readonly frame: { readonly width: number; readonly height: number };
   readonly memory?: {
     readonly policy?: PolicyName;
@@ -274,7 +274,7 @@ class StreamSession implements Session {
   /** Pins what stands before the first frame. */
   #open(): void {
     this.#context.text('pinned', this.#special(this.#frameText.opening));
-    if (!this.#frameText.timed) this.#context.openVideo();
+    if (!this.#frameText.eachFrame) this.#context.openVideo();
   }
 
   /** Ingests what waits longest when its turn comes, unless memory is another by then, or all was dropped. */
@@ -366,8 +366,8 @@ class StreamSession implements Session {
     const sampling = samplingOf(options.sampling);
     const watching = context.positions.inVideo;
     const pieces = this.#pieces;
-    const closing = watching ? this.#special(pieces.afterFrames) : [];
-    const lead = watching ? pieces.leadAfterFrames : pieces.leadAfterAnswer;
+    const closing = watching ? this.#special(this.#frameText.closing) : [];
+    const lead = watching ? this.#frameText.leadAfterFrames : pieces.leadAfterAnswer;
     const question = [...tokenizer.encodeUserText(lead + text), ...this.#special(pieces.afterQuestion)];
     const afterAnswer = this.#special(pieces.afterAnswer);
     const nextFrame = this.#special(this.#frameText.before('after-turn', MANY_SECONDS));

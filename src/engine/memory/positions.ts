@@ -7,9 +7,9 @@
 //   time    start + max(0, t − zero)        row    start + row        column    start + column
 //
 // and what follows stands behind the largest of them. Where positions have one axis, time, a frame's tokens stand in a
-// row, each one position behind the one before, and the next frame's time is behind them all (`FrameShape`). Times are counted through the whole stream, from one video
-// straight on to the next (`stream-clock.ts`); one of them is called a second here, whatever it lasts. `zero` is the
-// time of the video's first frame, until seconds are cut.
+// row, each one position behind the one before, and the next frame's time is behind them all (`FrameShape`). Times are
+// counted through the whole stream, from one video straight on to the next (`stream-clock.ts`); one of them is called a
+// second here, whatever it lasts. `zero` is the time of the video's first frame, until seconds are cut.
 
 import type { PositionPolicy } from '../contract';
 import { type FrameShape, framePositions, type Position, textPositions } from '../decoder/rotary';

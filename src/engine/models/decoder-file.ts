@@ -36,8 +36,18 @@ export function readDecoderHyper(file: ModelFile, traits: DecoderTraits): Decode
     ropeSections: [sections[0] ?? 0, sections[1] ?? 0, sections[2] ?? 0],
     deepstackLayers: metadata.number(key('n_deepstack_layers'), 0),
   };
+  checkPositions(file, key('rope.scaling.type'));
   checkHyper(file.source.name, hyper);
   return hyper;
+}
+
+/** @throws ModelFormatError when positions turn otherwise than by a power of the base: they would be wrong silently. */
+function checkPositions({ metadata, tensors, source }: ModelFile, scaling: string): void {
+  const scaled = metadata.has(scaling) && metadata.string(scaling) !== 'none';
+  if (!scaled && !tensors.has('rope_freqs.weight')) return;
+  throw new ModelFormatError(
+    `${source.name} stretches its rotary positions for long contexts, which this engine does not do. Download the model without a long-context extension.`,
+  );
 }
 
 function checkHyper(name: string, { headDim, heads, kvHeads, ropeSections }: DecoderHyper): void {

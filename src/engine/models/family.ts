@@ -7,16 +7,26 @@ import type { VisionTraits } from '../vision/hyper';
 
 /** How frames stand in the decoder's context. */
 export interface VideoFormat {
+  /** Tokens that stand for visual ones, one each, in prompts that are given whole. */
+  readonly pads: { readonly image: string; readonly video: string };
   /**
    * Time positions a second, for families whose positions follow the frames' timestamps; where it is left out, each
    * temporal patch comes one position after the one before.
    */
   readonly positionsPerSecond?: number;
-  /**
-   * For families that write times as text: what stands before each temporal patch, `seconds` the time of the middle of
-   * it. Each is then a video of its own, between its own markers.
-   */
-  readonly timeText?: (seconds: number) => string;
+  /** For families in which each temporal patch is a video of its own, between its own words and markers. */
+  readonly eachFrame?: FrameWords;
+}
+
+/** What stands around the temporal patches of a video, where each is one of its own. */
+export interface FrameWords {
+  /** Before each, markers included; `seconds` is the time of the middle of it. */
+  readonly before: (seconds: number) => string;
+  /** Behind each. */
+  readonly after: string;
+  /** Before the first of a user's turn, and behind the last. */
+  readonly intro?: string;
+  readonly outro?: string;
 }
 
 export interface Family {

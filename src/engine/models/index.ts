@@ -6,8 +6,9 @@ import type { Family } from './family';
 import { QWEN2_5_VL } from './qwen2.5-vl';
 import { QWEN2_VL } from './qwen2-vl';
 import { QWEN3_VL } from './qwen3-vl';
+import { SMOLVLM2 } from './smolvlm2';
 
-export const FAMILIES: readonly Family[] = [QWEN2_VL, QWEN2_5_VL, QWEN3_VL];
+export const FAMILIES: readonly Family[] = [QWEN2_VL, QWEN2_5_VL, QWEN3_VL, SMOLVLM2];
 
 /**
  * The family of a vision file.

@@ -14,5 +14,5 @@ export const QWEN2_VL: Family = {
     feedForward: 'quick_gelu',
     projector: 'mlp',
   }),
-  video: {},
+  video: { pads: { image: '<|image_pad|>', video: '<|video_pad|>' } },
 };

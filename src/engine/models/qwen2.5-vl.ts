@@ -14,7 +14,7 @@ export const QWEN2_5_VL: Family = {
   decoder: QWEN2_VL.decoder,
   vision,
   // Of every published checkpoint; the files do not state it.
-  video: { positionsPerSecond: 2 },
+  video: { ...QWEN2_VL.video, positionsPerSecond: 2 },
 };
 
 /** Side of a window in pixels where the file does not state it. */

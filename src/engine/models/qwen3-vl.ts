@@ -2,8 +2,10 @@
 // features of several encoder blocks are added within the decoder's first layers (DeepStack, arXiv 2406.04334).
 
 import type { Metadata } from '../gguf/metadata';
+import { VISION_END, VISION_START } from '../text/chat-template';
 import type { VisionTraits } from '../vision/hyper';
 import type { Family } from './family';
+import { QWEN2_VL } from './qwen2-vl';
 
 export const QWEN3_VL: Family = {
   name: 'Qwen3-VL',
@@ -11,7 +13,13 @@ export const QWEN3_VL: Family = {
   projector: 'qwen3vl_merger',
   decoder: { qkvBias: false, qkNorm: true, mrope: true, adjacentPairs: false, ropeInterleaved: true },
   vision,
-  video: { timeText: (seconds) => `<${tenths(seconds)} seconds>` },
+  video: {
+    ...QWEN2_VL.video,
+    eachFrame: {
+      before: (seconds) => `<${tenths(seconds)} seconds>${VISION_START}`,
+      after: VISION_END,
+    },
+  },
 };
 
 function vision(metadata: Metadata): VisionTraits {

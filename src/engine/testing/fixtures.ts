@@ -38,6 +38,10 @@ export interface Fixture {
   readonly modelType: string;
   /** Side of a patch in pixels. */
   readonly patchSize: number;
+  /** Patches a side of a visual token. */
+  readonly mergeSize: number;
+  /** Of a temporal patch. */
+  readonly framesPerPatch: number;
   readonly pads: { readonly image: number; readonly video: number };
   readonly cases: readonly Case[];
 }
@@ -72,6 +76,8 @@ export function fixture(name: string): Fixture {
     hiddenSize: config.hiddenSize,
     modelType: config.modelType,
     patchSize: config.patchSize,
+    mergeSize: config.mergeSize,
+    framesPerPatch: config.framesPerPatch,
     pads: { image: config.imagePadId, video: config.videoPadId },
     cases: cases.map((stored: StoredCase) => readCase(stored, config.hiddenSize, config.deepstackLayers)),
   };

@@ -42,9 +42,16 @@ export function noiseFrame(seed: number): RgbFrame {
   return { ...FRAME, data: Uint8Array.from(noise, (v) => (v + 1) * 127) };
 }
 
-/** Watches temporal patches `first` … `first + count - 1` of an endless stream of noise. */
-export async function watch(session: Session, first: number, count: number): Promise<void> {
-  for (let i = 2 * first; i < 2 * (first + count); i++) await session.watch(noiseFrame(i % 64), i * 500);
+/** Watches temporal patches `first` … `first + count - 1` of an endless stream of noise, a second each. */
+export async function watch(
+  session: Session,
+  first: number,
+  count: number,
+  framesPerPatch = 2,
+): Promise<void> {
+  for (let i = framesPerPatch * first; i < framesPerPatch * (first + count); i++) {
+    await session.watch(noiseFrame(i % 64), (i * 1000) / framesPerPatch);
+  }
 }
 
 /** Asks for an answer of ANSWER tokens and stops it after so many. */

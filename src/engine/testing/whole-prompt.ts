@@ -36,7 +36,9 @@ export async function wholePrompt(
     const frames = parts.flatMap((part) =>
       typeof part === 'string' || 'ids' in part
         ? []
-        : Array.from({ length: 2 * part[1] }, (_, i) => noiseFrame(2 * part[0] + i)),
+        : Array.from({ length: grid.framesPerPatch * part[1] }, (_, i) =>
+            noiseFrame(grid.framesPerPatch * part[0] + i),
+          ),
     );
     const end = await runPrompt(model, runs, seeFrames(model, runs, frames));
     const ids = await continueGreedily(model, end, ANSWER);

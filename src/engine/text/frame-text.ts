@@ -1,6 +1,7 @@
-// The text before each frame of a stream. Where times are text, every frame is a video of its own between its own
-// markers, and its time stands before them; else the markers are around all frames between two turns.
+// The text around the frames of a stream. In some families every frame is a video of its own, between its own words
+// and markers; else the template's markers are around all frames between two turns.
 
+import type { FrameWords } from '../models/family';
 import { type ConversationPieces, VISION_END, VISION_START } from './chat-template';
 
 /** As long a time as any that is written: for how much room its text may take. */
@@ -11,33 +12,49 @@ export type FramePlace = 'first' | 'next' | 'after-turn';
 
 export class FrameText {
   readonly #pieces: ConversationPieces;
-  readonly #timeText: ((seconds: number) => string) | undefined;
+  readonly #words: FrameWords | undefined;
 
-  /** @param timeText what is written before a frame, if times are text; see `VideoFormat`. */
-  constructor(pieces: ConversationPieces, timeText?: (seconds: number) => string) {
+  /** @param words of a family in which every frame is a video of its own. */
+  constructor(pieces: ConversationPieces, words?: FrameWords) {
     this.#pieces = pieces;
-    this.#timeText = timeText;
+    this.#words = words;
   }
 
   /** Whether every frame has text before it. */
-  get timed(): boolean {
-    return this.#timeText !== undefined;
+  get eachFrame(): boolean {
+    return this.#words !== undefined;
   }
 
   /** What opens the conversation, up to what `before` gives for the first frame. */
   get opening(): string {
-    return this.timed ? withoutStart(this.#pieces.opening) : this.#pieces.opening;
+    return this.#words ? introduced(this.#pieces.opening, this.#words) : this.#pieces.opening;
   }
 
-  /** What stands before a frame. @param seconds since the first frame of all; counts where times are text. */
+  /** What stands before a frame. @param seconds since the first frame of all, for families that write it. */
   before(place: FramePlace, seconds: number): string {
-    const timeText = this.#timeText;
-    if (!timeText) return place === 'after-turn' ? this.#pieces.beforeFrames : '';
-    const lead = { first: '', next: VISION_END, 'after-turn': withoutStart(this.#pieces.beforeFrames) };
-    return `${lead[place]}${timeText(seconds)}${VISION_START}`;
+    const { beforeFrames } = this.#pieces;
+    const words = this.#words;
+    if (!words) return place === 'after-turn' ? beforeFrames : '';
+    const lead = { first: '', next: words.after, 'after-turn': introduced(beforeFrames, words) };
+    return `${lead[place]}${words.before(seconds)}`;
+  }
+
+  /** What ends frames, when a question comes. */
+  get closing(): string {
+    const { afterFrames } = this.#pieces;
+    if (!this.#words) return afterFrames;
+    return `${this.#words.after}${afterFrames.startsWith(VISION_END) ? afterFrames.slice(VISION_END.length) : afterFrames}`;
+  }
+
+  /** White space after that, to be encoded with the question. */
+  get leadAfterFrames(): string {
+    return `${this.#words?.outro ?? ''}${this.#pieces.leadAfterFrames}`;
   }
 }
 
-function withoutStart(piece: string): string {
-  return piece.slice(0, piece.length - VISION_START.length);
+/** What leads up to frames, without the marker of the template's own, and with the family's words if it has any. */
+function introduced(piece: string, { intro }: FrameWords): string {
+  const unmarked = piece.endsWith(VISION_START) ? piece.slice(0, piece.length - VISION_START.length) : piece;
+  // A template that knows images alone may end without the space that it puts before words.
+  return intro === undefined ? unmarked : `${unmarked.trimEnd()} ${intro}`;
 }
