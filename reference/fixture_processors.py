@@ -2,7 +2,7 @@
 
 Each record has a picture, and the levels (0 to 255) that the processor's pixel values
 stand for: for Qwen2-VL and Qwen3-VL in the order of patches, `[patches, 3, size, size]`,
-for LLaVA-OneVision as a picture. Pictures have the aspect of what they are resized to. All
+for the others as a picture. Pictures have the aspect of what they are resized to. All
 resize with Pillow, as these processors do without torchvision.
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 from fixture_pictures import random_frames
 
@@ -30,6 +31,8 @@ CASES = [
     ("qwen3-vl", (41, 82), (64, 128)),
     ("llava-onevision", (143, 143), (84, 84)),
     ("llava-onevision", (61, 61), (84, 84)),
+    ("smolvlm", (143, 143), (84, 84)),
+    ("smolvlm", (61, 61), (84, 84)),
 ]
 
 
@@ -58,7 +61,11 @@ def _record(family: str, size: tuple[int, int], target: tuple[int, int]) -> dict
         values = made["pixel_values"].reshape(-1, 3, 2, patch, patch)[:, :, 0]
     else:
         edge = {"height": target[1], "width": target[0]}
-        processor = LlavaOnevisionImageProcessorPil(size=edge, image_grid_pinpoints=[list(target)])
+        if family == "llava-onevision":
+            processor = LlavaOnevisionImageProcessorPil(size=edge, image_grid_pinpoints=[list(target)])
+        else:
+            longest = {"longest_edge": target[0]}
+            processor = SmolVLMImageProcessorPil(size=longest, max_image_size=longest, do_image_splitting=False)
         patch, values = None, processor(image, return_tensors="np")["pixel_values"][0, 0]
         assert values.shape == (3, *target), (family, values.shape)
     mean, std = (np.array(each).reshape(3, 1, 1) for each in (processor.image_mean, processor.image_std))

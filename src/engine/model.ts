@@ -155,6 +155,7 @@ function layOut(gpu: Gpu, modelFile: ModelFile, mmprojFile: ModelFile, options: 
   };
   const frameOptions: FrameInputOptions = {
     grid,
+    filter: visionHyper.filter,
     slots: QUEUED_FRAMES,
     maxRows: MAX_SOURCE_ROWS,
     maxRgbPixels: options.maxRgbPixels,

@@ -1,9 +1,9 @@
 // SmolVLM2 (arXiv 2504.05299): a SigLIP encoder, blocks of whose patches are joined and go through one matrix, before a
 // Llama decoder with positions of one axis. Every frame is a picture of its own, with its time as text before it.
 //
-// Its processor squeezes every picture into one square (Lanczos), tells of a video how many frames it has and how long it
-// is, and cuts still images into tiles beside the whole. Here frames are cropped to the shape asked for and resized as for
-// every family; nobody knows how long a stream will be, so the words before it leave that out; and nothing is tiled.
+// Its processor squeezes every picture into one square, tells of a video how many frames it has and how long it is, and
+// cuts still images into tiles beside the whole. Here frames are cropped to the shape asked for; nobody knows how long a
+// stream will be, so the words before it leave that out; and nothing is tiled.
 
 import type { Metadata } from '../gguf/metadata';
 import type { VisionTraits } from '../vision/hyper';
@@ -30,6 +30,7 @@ export const SMOLVLM2: Family = {
 
 function vision(metadata: Metadata): VisionTraits {
   return {
+    filter: 'lanczos',
     framesPerPatch: 1,
     norm: 'layer',
     rotary: false,

@@ -10,16 +10,17 @@ import { download, testGpu } from '../gpu/testing/harness';
 import { frameGrid } from './frame-grid';
 import { FrameInput, frameSlot, frameWords, planFrames } from './frame-input';
 import { centreCrop } from './frame-window';
+import type { Filter } from './hyper';
 import { testPicture } from './testing/pictures';
 import { cropFrame, patchify, resizeFrame } from './testing/pillow';
 
 const SLOTS = 2;
 const MAX_ROWS = 400;
 
-async function openInput(width: number, height: number, maxRgbPixels = 400 * 400) {
+async function openInput(width: number, height: number, filter: Filter = 'bicubic') {
   const gpu = await testGpu();
   const grid = frameGrid(width, height, 14, 2);
-  const options = { grid, slots: SLOTS, maxRows: MAX_ROWS, maxRgbPixels };
+  const options = { grid, filter, slots: SLOTS, maxRows: MAX_ROWS, maxRgbPixels: 400 * 400 };
   const ledger = await Ledger.create(gpu.device, planFrames(options));
   const input = await FrameInput.create(gpu, ledger, options);
   const read = async (slot: number) =>
@@ -48,20 +49,29 @@ describe('frame input', () => {
     ['shrinks by almost nothing', 113, 85, 112, 84],
     ['shrinks by 14', 393, 392, 28, 28],
   ];
-  it.each(cases)('%s: %i × %i to %i × %i like Pillow', async (_, width, height, modelWidth, modelHeight) => {
-    const { grid, input, read, ledger } = await openInput(modelWidth, modelHeight);
-    const picture = testPicture(width, height, 7);
-    input.write(0, 'all', picture);
-    const crop = centreCrop(picture, grid);
-    const wanted = patchify(resizeFrame(cropFrame(picture, crop), modelWidth, modelHeight), grid);
-    const got = await read(0);
-    for (const half of [0, 1]) {
-      const { mean, worst } = levels(got.subarray(half * wanted.length, (half + 1) * wanted.length), wanted);
-      // One level off where f32 and f64 fall on different sides of a half; nothing else.
-      expect(mean).toBeLessThan(0.01);
-      expect(worst).toBeLessThanOrEqual(1);
-    }
-    ledger.dispose();
+  describe.each<Filter>(['bicubic', 'lanczos'])('%s', (filter) => {
+    it.each(cases)(
+      '%s: %i × %i to %i × %i like Pillow',
+      async (_, width, height, modelWidth, modelHeight) => {
+        const { grid, input, read, ledger } = await openInput(modelWidth, modelHeight, filter);
+        const picture = testPicture(width, height, 7);
+        input.write(0, 'all', picture);
+        const crop = centreCrop(picture, grid);
+        const resized = resizeFrame(cropFrame(picture, crop), modelWidth, modelHeight, filter);
+        const wanted = patchify(resized, grid);
+        const got = await read(0);
+        for (const half of [0, 1]) {
+          const { mean, worst } = levels(
+            got.subarray(half * wanted.length, (half + 1) * wanted.length),
+            wanted,
+          );
+          // One level off where f32 and f64 fall on different sides of a half; nothing else.
+          expect(mean).toBeLessThan(0.01);
+          expect(worst).toBeLessThanOrEqual(1);
+        }
+        ledger.dispose();
+      },
+    );
   });
 
   it('leaves a frame of the model size as it is', async () => {

@@ -1,4 +1,4 @@
-// From a frame of any size to patches on the GPU: centre crop, antialiased bicubic resize, patchify, in two
+// From a frame of any size to patches on the GPU: centre crop, antialiased resize, patchify, in two
 // dispatches. Patches are queued as bytes, because resizing rounds to 8 bits anyway: a quarter of f32, and
 // exact. So a VideoFrame is closed at once, however long its patches wait. Nothing is created after load but
 // the bind group of an external texture.
@@ -6,16 +6,19 @@
 import type { Frame, RgbFrame } from '../contract';
 import { InvalidInputError } from '../errors';
 import type { Gpu } from '../gpu/device';
-import { compileKernel, type Kernel } from '../gpu/kernel';
+import { compileKernel, type Kernel, type KernelSpec } from '../gpu/kernel';
 import type { Ledger } from '../gpu/ledger';
 import { type BufferSpec, storage } from '../gpu/memory-plan';
 import { bind, type Program, ProgramBuilder, submit } from '../gpu/program';
 import type { FrameGrid } from './frame-grid';
 import { type Crop, centreCrop, type PatchFrame, planFrameWindow, writeFrameWindow } from './frame-window';
+import type { Filter } from './hyper';
 
 /** What the frame buffers are planned from. */
 export interface FrameInputOptions {
   readonly grid: FrameGrid;
+  /** Bicubic if left out. */
+  readonly filter?: Filter;
   /** Temporal patches that can wait to be encoded. */
   readonly slots: number;
   /** Most rows of a source frame, after cropping to the model's aspect. */
@@ -92,15 +95,29 @@ export class FrameInput {
     const { grid, slots, maxRgbPixels } = options;
     const window = ledger.get(WINDOW);
     const columns = ledger.get(COLUMNS);
-    const constants = { out_width: grid.width };
+    const lanczos = options.filter === 'lanczos';
+    const toColumns = { module: 'frame_columns', constants: { out_width: grid.width } };
+    const toRows = {
+      module: 'frame_rows',
+      conditions: { lanczos },
+      constants: {
+        out_width: grid.width,
+        out_height: grid.height,
+        patch_size: grid.patchSize,
+        merge_size: grid.mergeSize,
+      },
+    };
+    const quads = (grid.patches * grid.patchSize ** 2) / 4;
+    const rowsPass = (patches: GPUBuffer) =>
+      new ProgramBuilder()
+        .add(toRows, { window, columns, patches }, [Math.ceil(quads / 64)])
+        .build(device, 'frame rows');
     const [externalColumns, rgb, rows] = await Promise.all([
-      compileKernel(device, { module: 'frame_columns', conditions: { external: true }, constants }),
-      maxRgbPixels > 0 ? rgbPass(device, grid, ledger.get(RGB), window, columns) : undefined,
-      Promise.all(
-        Array.from({ length: slots }, (_, slot) =>
-          rowsPass(device, grid, window, columns, ledger.get(frameSlot(slot))),
-        ),
-      ),
+      compileKernel(device, { ...toColumns, conditions: { external: true, lanczos } }),
+      maxRgbPixels > 0
+        ? rgbPass(device, { ...toColumns, conditions: { lanczos } }, grid, ledger.get(RGB), window, columns)
+        : undefined,
+      Promise.all(Array.from({ length: slots }, (_, slot) => rowsPass(ledger.get(frameSlot(slot))))),
     ]);
     return new FrameInput({ device, options, window, columns, externalColumns, rgb, rows });
   }
@@ -188,38 +205,16 @@ function columnGroups(grid: FrameGrid, rows: number): [number, number] {
 
 async function rgbPass(
   device: GPUDevice,
+  kernel: KernelSpec,
   grid: FrameGrid,
   source: GPUBuffer,
   window: GPUBuffer,
   columns: GPUBuffer,
 ): Promise<{ buffer: GPUBuffer; columns: Program<CropShape> }> {
   const program = await new ProgramBuilder<CropShape>()
-    .add(
-      { module: 'frame_columns', constants: { out_width: grid.width } },
-      { window, source, columns },
-      ({ rows }) => columnGroups(grid, rows),
-    )
+    .add(kernel, { window, source, columns }, ({ rows }) => columnGroups(grid, rows))
     .build(device, 'frame columns');
   return { buffer: source, columns: program };
-}
-
-function rowsPass(
-  device: GPUDevice,
-  grid: FrameGrid,
-  window: GPUBuffer,
-  columns: GPUBuffer,
-  patches: GPUBuffer,
-): Promise<Program> {
-  const constants = {
-    out_width: grid.width,
-    out_height: grid.height,
-    patch_size: grid.patchSize,
-    merge_size: grid.mergeSize,
-  };
-  const quads = (grid.patches * grid.patchSize ** 2) / 4;
-  return new ProgramBuilder()
-    .add({ module: 'frame_rows', constants }, { window, columns, patches }, [Math.ceil(quads / 64)])
-    .build(device, 'frame rows');
 }
 
 /** Queues the write of bytes of any number; buffers take whole words only. */

@@ -5,8 +5,13 @@ import type { Matrix } from '../gpu/weights';
 /** Stretched over the whole table, between its places; or each at the place on the table that its edge lies in. */
 export type PositionFit = 'stretched' | 'nearest';
 
+/** How pictures are resized; see shaders/lib/resample.wesl. */
+export type Filter = 'bicubic' | 'lanczos';
+
 /** What sets the encoder of one family apart from another's. */
 export interface VisionTraits {
+  /** Bicubic if left out. */
+  readonly filter?: Filter;
   /** Frames that a patch spans in time: video is encoded so many at a time. */
   readonly framesPerPatch: 1 | 2;
   /** RMS norms have no bias. */

@@ -8,6 +8,7 @@ import { Ledger } from '../gpu/ledger';
 import { download, testGpu } from '../gpu/testing/harness';
 import { frameGrid } from './frame-grid';
 import { FrameInput, frameSlot, planFrames } from './frame-input';
+import type { Filter } from './hyper';
 import { patchify } from './testing/pillow';
 
 /** As reference/fixture_processors.py writes it; bytes in base64. */
@@ -26,11 +27,15 @@ const file = new URL('../../../reference/fixtures/processors.json.gz', import.me
 const cases = JSON.parse(gunzipSync(readFileSync(file)).toString()) as Processed[];
 const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'base64'));
 
+/** As models/ says it of each family. */
+const FILTERS: Record<string, Filter> = { smolvlm: 'lanczos' };
+
 it.each(cases)('$family: $width × $height to $target', async (processed) => {
   const { width, height, target, patchSize } = processed;
   const gpu = await testGpu();
   const grid = frameGrid(...target, patchSize ?? 14, 2);
-  const options = { grid, slots: 1, maxRows: height, maxRgbPixels: width * height };
+  const filter = FILTERS[processed.family] ?? 'bicubic';
+  const options = { grid, filter, slots: 1, maxRows: height, maxRgbPixels: width * height };
   const ledger = await Ledger.create(gpu.device, planFrames(options));
   const input = await FrameInput.create(gpu, ledger, options);
   input.write(0, 0, { width, height, data: bytes(processed.picture) });
