@@ -4,7 +4,7 @@ import { defineConfig, type Plugin } from 'vite';
 import { VitePWA } from 'vite-plugin-pwa';
 
 // Everything from here and nothing from anywhere else: what the page sees has no way out.
-const contentPolicy = [
+const pagePolicy = [
   "default-src 'none'",
   "script-src 'self'",
   // The service worker is a file; the engine's worker starts from a blob, so as to come under this policy too.
@@ -14,6 +14,16 @@ const contentPolicy = [
   "media-src 'self' blob: mediastream:",
   "connect-src 'self'",
   "manifest-src 'self'",
+  "frame-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+// The frame that fetches models from the hub: from there and from nowhere else. It sees nothing (`workers/hub-frame.ts`).
+const hubPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  'connect-src https://huggingface.co https://*.huggingface.co https://*.hf.co',
   "base-uri 'none'",
   "form-action 'none'",
 ].join('; ');
@@ -24,14 +34,17 @@ const isolation = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
-/** Writes the policy into the built page, so that it holds on any static host. (The dev server needs inline scripts.) */
+/** Writes the policies into the built pages, so that they hold on any static host. (The dev server needs inline scripts.) */
 const contentPolicyTag: Plugin = {
   name: 'ringside-content-policy',
   apply: 'build',
-  transformIndexHtml: () => [
+  transformIndexHtml: (_, { path }) => [
     {
       tag: 'meta',
-      attrs: { 'http-equiv': 'Content-Security-Policy', content: contentPolicy },
+      attrs: {
+        'http-equiv': 'Content-Security-Policy',
+        content: path === '/hub.html' ? hubPolicy : pagePolicy,
+      },
       injectTo: 'head-prepend',
     },
   ],
@@ -63,11 +76,15 @@ export default defineConfig({
   preview: {
     headers: {
       ...isolation,
-      // As a header the policy can also forbid being framed.
-      'Content-Security-Policy': `${contentPolicy}; frame-ancestors 'none'`,
+      // What only a header can say: by whom a page may be framed. The rest is in the pages.
+      'Content-Security-Policy': "frame-ancestors 'self'",
       'Referrer-Policy': 'no-referrer',
     },
   },
   worker: { format: 'es' },
-  build: { target: 'es2023', chunkSizeWarningLimit: 1024 },
+  build: {
+    target: 'es2023',
+    chunkSizeWarningLimit: 1024,
+    rolldownOptions: { input: ['index.html', 'hub.html'] },
+  },
 });

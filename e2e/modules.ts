@@ -15,7 +15,7 @@ export async function serveModules(): Promise<{ url: string; close: () => Promis
     root: ROOT,
     logLevel: 'error',
     // A dependency found late would reload the page in the middle of a test.
-    optimizeDeps: { noDiscovery: true, include: ['wesl/core'] },
+    optimizeDeps: { noDiscovery: true, include: ['wesl/core', '@huggingface/hub'] },
     server: { port: 0, hmr: false, watch: null },
   });
   await server.listen();

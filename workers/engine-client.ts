@@ -19,6 +19,7 @@ import {
 import type { StoredModel } from '../src/engine/store/model-store';
 import type { EngineWorker } from './engine-worker';
 import workerUrl from './engine-worker?worker&url';
+import { openHubFrame } from './hub-link';
 import type { AnswerEnd, LoadEnd, LoadPlan, LoadRequest, LoadStatus, MemoryView } from './protocol';
 
 const ERROR_CLASSES = {
@@ -69,12 +70,12 @@ export class EngineClient {
     const onFailed = Comlink.proxy((kind: string, message: string) =>
       this.#lost(typed(Object.assign(new Error(message), { name: kind }))),
     );
-    return this.#call(() => this.#remote.load(request, onStatus, onFailed));
+    return this.#withHub(request, (hub) => this.#remote.load(request, onStatus, onFailed, hub));
   }
 
   /** What a load would take; nothing but the headers of its files is downloaded. @throws as `load`. */
   plan(request: LoadRequest): Promise<LoadPlan> {
-    return this.#call(() => this.#remote.plan(request));
+    return this.#withHub(request, (hub) => this.#remote.plan(request, hub));
   }
 
   /** Ends the load under way. What has arrived stays for the next one. */
@@ -156,6 +157,17 @@ export class EngineClient {
     this.#worker.terminate();
     for (const reject of this.#underWay) reject(error);
     this.#underWay.clear();
+  }
+
+  /** Calls with a line to the hub, open as long as the call lasts, if the model is there. */
+  async #withHub<T>({ source }: LoadRequest, start: (hub?: MessagePort) => Promise<T>): Promise<T> {
+    if (source.kind !== 'hub') return this.#call(() => start());
+    const { port, close } = await openHubFrame();
+    try {
+      return await this.#call(() => start(port && Comlink.transfer(port, [port])));
+    } finally {
+      close();
+    }
   }
 
   #call<T>(start: () => Promise<T>): Promise<T> {

@@ -4,8 +4,10 @@ import * as Comlink from 'comlink';
 import type { Budget, PolicyName, Session, WatchResult } from '../src/engine/contract';
 import { InvalidInputError } from '../src/engine/errors';
 import { type ByteSource, blobSource } from '../src/engine/gguf/byte-source';
+import type { HttpOptions } from '../src/engine/gguf/http-exchange';
 import { createSession, planSession, type SessionOptions } from '../src/engine/session';
 import type { StoredModel } from '../src/engine/store/model-store';
+import { portFetch } from './hub-link';
 import { loadKeptModel, type ModelUse, modelStore, readKeptModel } from './model-loading';
 import type {
   AnswerEnd,
@@ -28,11 +30,15 @@ class EngineHost {
   #loading: AbortController | null = null;
   #rate = new RateMeter(RATE_WINDOW_MS);
 
-  /** Loads a model, downloading of it what is not here, and builds the session. Replaces an earlier one. */
+  /**
+   * Loads a model, downloading of it what is not here, and builds the session. Replaces an earlier one.
+   * @param hub leads to the hub, where the model is there (`hub-link.ts`).
+   */
   async load(
     request: LoadRequest,
     onStatus: (status: LoadStatus) => void,
     onFailed: (kind: string, message: string) => void,
+    hub?: MessagePort,
   ): Promise<LoadEnd> {
     this.dispose();
     const { source } = request;
@@ -60,6 +66,7 @@ class EngineHost {
       }
       const { result, kept } = await loadKeptModel(
         source,
+        httpOptions(hub),
         loading.signal,
         (status) => {
           download = status;
@@ -75,7 +82,7 @@ class EngineHost {
   }
 
   /** What a load would take, from the headers of its files; nothing else is downloaded, or put on the GPU. */
-  async plan(request: LoadRequest): Promise<LoadPlan> {
+  async plan(request: LoadRequest, hub?: MessagePort): Promise<LoadPlan> {
     const { source } = request;
     const look = (model: ByteSource, mmproj: ByteSource) =>
       planSession(sessionOptions(request, model, mmproj));
@@ -88,7 +95,7 @@ class EngineHost {
       };
     };
     const { result, ...bytes } =
-      source.kind === 'files' ? await ofFiles(source) : await readKeptModel(source, look);
+      source.kind === 'files' ? await ofFiles(source) : await readKeptModel(source, httpOptions(hub), look);
     const gpuBytes = Object.values(result).reduce((sum, part) => sum + part, 0);
     return { ...bytes, gpuBytes, gpuBytesByPurpose: result };
   }
@@ -186,6 +193,10 @@ class EngineHost {
     if (!this.#session) throw new InvalidInputError('The model is not loaded yet.');
     return this.#session;
   }
+}
+
+function httpOptions(hub: MessagePort | undefined): HttpOptions {
+  return { fetch: hub && portFetch(hub) };
 }
 
 function sessionOptions(request: LoadRequest, model: ByteSource, mmproj: ByteSource): SessionOptions {

@@ -2,6 +2,7 @@
 // there when the engine has it. Where nothing can be kept, a small model is held in memory instead.
 import { DownloadError, FileChangedError, StorageError } from '../src/engine/errors';
 import type { ByteSource } from '../src/engine/gguf/byte-source';
+import type { HttpOptions } from '../src/engine/gguf/http-exchange';
 import { memoryFolder } from '../src/engine/store/folder';
 import { keyOf, type ModelAddress, openModel } from '../src/engine/store/model-address';
 import { bytesOf, type ModelDescription, ModelStore, type OpenModel } from '../src/engine/store/model-store';
@@ -40,6 +41,7 @@ export async function modelStore(): Promise<ModelStore | null> {
  */
 export async function loadKeptModel<T>(
   address: ModelAddress,
+  options: HttpOptions,
   signal: AbortSignal,
   onDownload: (status: DownloadStatus) => void,
   use: ModelUse<T>,
@@ -49,7 +51,7 @@ export async function loadKeptModel<T>(
   const run = (open: OpenModel) => runOpen(open, signal, onDownload, use);
   if (store) {
     try {
-      const open = await openModel(store, address, {}, signal, async (description, bytesHere) => {
+      const open = await openModel(store, address, options, signal, async (description, bytesHere) => {
         bytes = bytesOf(description);
         await checkRoom(description, bytesHere);
       });
@@ -60,17 +62,18 @@ export async function loadKeptModel<T>(
       if (!(error instanceof StorageError) || bytes > MEMORY_BYTES) throw error;
     }
   }
-  const open = await openModel(new ModelStore(memoryFolder()), address, {}, signal, checkSmall);
+  const open = await openModel(new ModelStore(memoryFolder()), address, options, signal, checkSmall);
   return { result: await run(open), kept: false };
 }
 
 /** What a look at a model's headers gives, and how much of it is here. They are kept for the load to come. */
 export async function readKeptModel<T>(
   address: ModelAddress,
+  options: HttpOptions,
   look: (model: ByteSource, mmproj: ByteSource) => Promise<T>,
 ): Promise<{ readonly result: T; readonly bytesHere: number; readonly bytesTotal: number }> {
   const store = (await modelStore()) ?? new ModelStore(memoryFolder());
-  const open = await openModel(store, address);
+  const open = await openModel(store, address, options);
   try {
     const result = await look(open.model, open.mmproj);
     return { result, bytesHere: open.bytesHere, bytesTotal: open.bytesTotal };
