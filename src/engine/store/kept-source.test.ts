@@ -111,9 +111,8 @@ describe('a download', () => {
     const first = await visit();
     server.fault = ({ range }) => (range![0] >= 8 * BLOCK_BYTES ? { stallAfter: 100 } : undefined);
     const stopped = completeAll([first.source]);
-    await expect
-      .poll(() => first.source.bytesHere, { timeout: 20_000 })
-      .toBeGreaterThanOrEqual(8 * BLOCK_BYTES);
+    const written = async () => (await heldOf(folder, 'model.gguf', SIZE)).bytes;
+    await expect.poll(written, { timeout: 20_000 }).toBe(8 * BLOCK_BYTES);
     first.stop.abort(new Error('the tab is gone'));
     await expect(stopped).rejects.toThrow('the tab is gone');
     // Not closed: a killed tab closes nothing.
