@@ -83,6 +83,11 @@ export class WeightPlan {
    * @throws ModelFormatError when a tensor is missing, or its columns differ from the others'.
    */
   matrix(names: readonly string[], biases: readonly string[] = [], adjacent?: AdjacentPairs): Matrix {
+    if (adjacent && biases.length > 0) {
+      throw new ModelFormatError(
+        `${this.#file.source.name}: '${biases[0]}' is a bias of adjacent rotary pairs, which no known model has. Choose another file.`,
+      );
+    }
     const tensors = names.map((name) => asMatrix(this.#file.weight(name)));
     const { cols } = tensors[0]!;
     const runs: { format: WeightFormat; tensors: WeightInfo[] }[] = [];

@@ -3,6 +3,7 @@
 
 import type { DecoderTraits } from '../decoder/hyper';
 import type { Metadata } from '../gguf/metadata';
+import type { FrameWords } from '../text/frame-text';
 import type { VisionTraits } from '../vision/hyper';
 
 /** How frames stand in the decoder's context. */
@@ -16,17 +17,6 @@ export interface VideoFormat {
   readonly positionsPerSecond?: number;
   /** For families in which each temporal patch is a video of its own, between its own words and markers. */
   readonly eachFrame?: FrameWords;
-}
-
-/** What stands around the temporal patches of a video, where each is one of its own. */
-export interface FrameWords {
-  /** Before each, markers included; `seconds` is the time of the middle of it. */
-  readonly before: (seconds: number) => string;
-  /** Behind each. */
-  readonly after: string;
-  /** Before the first of a user's turn, and behind the last. */
-  readonly intro?: string;
-  readonly outro?: string;
 }
 
 export interface Family {

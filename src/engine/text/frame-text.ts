@@ -1,8 +1,18 @@
 // The text around the frames of a stream. In some families every frame is a video of its own, between its own words
 // and markers; else the template's markers are around all frames between two turns.
 
-import type { FrameWords } from '../models/family';
 import { type ConversationPieces, VISION_END, VISION_START } from './chat-template';
+
+/** What stands around the temporal patches of a video, where each is one of its own. */
+export interface FrameWords {
+  /** Before each, markers included; `seconds` is the time of the middle of it. */
+  readonly before: (seconds: number) => string;
+  /** Behind each. */
+  readonly after: string;
+  /** Before the first of a user's turn, and behind the last. */
+  readonly intro?: string;
+  readonly outro?: string;
+}
 
 /** As long a time as any that is written: for how much room its text may take. */
 export const MANY_SECONDS = 99_999.9;
