@@ -7,6 +7,7 @@ import type { Block } from './decoder/decoder';
 import { Dialogue, type Exchange } from './dialogue';
 import { InvalidInputError } from './errors';
 import { submit } from './gpu/program';
+import { Moments, type SeenFrame } from './memory/moments';
 import { Positions, type PositionsState, side } from './memory/positions';
 import type { Region } from './memory/ring';
 import type { SeqRange } from './memory/seq-range';
@@ -18,11 +19,13 @@ export interface ContextState {
   readonly dialogue: readonly Exchange[];
   readonly positions: PositionsState;
   readonly clock: ClockState;
+  readonly moments: readonly SeenFrame[];
 }
 
 export class Context {
   readonly positions: Positions;
   readonly dialogue = new Dialogue();
+  readonly moments = new Moments();
   readonly #clock: StreamClock;
   readonly #model: Model;
 
@@ -38,6 +41,7 @@ export class Context {
     this.dialogue.clear();
     this.positions.clear();
     this.#clock.clear();
+    this.moments.clear();
   }
 
   get state(): ContextState {
@@ -45,14 +49,16 @@ export class Context {
       dialogue: this.dialogue.state,
       positions: this.positions.state,
       clock: this.#clock.state,
+      moments: this.moments.seen,
     };
   }
 
   /** Takes over a saved state; the ring is restored apart. */
-  restore({ dialogue, positions, clock }: ContextState): void {
+  restore({ dialogue, positions, clock, moments }: ContextState): void {
     this.dialogue.restore(dialogue);
     this.positions.restore(positions);
     this.#clock.restore(clock);
+    this.moments.restore(moments);
   }
 
   /** Prefills text, in blocks; nothing is sampled. */

@@ -85,6 +85,32 @@ export interface MemoryReport {
   readonly newestTimestampMs: number;
 }
 
+/** A moment that was seen, and how much of it memory still holds. */
+export interface Moment {
+  /** Number of the temporal patch since memory was last empty. */
+  readonly frame: number;
+  /** Of the first of its video frames, as given to `watch`. */
+  readonly timestampMs: number;
+  /** In how many (layer, KV head) each of its patches is held, `[rows, columns]`. */
+  readonly held: Uint32Array<ArrayBuffer>;
+  /** Tokens held, over all (layer, KV head), of what was seen after it and before the next moment. */
+  readonly heldBetween: number;
+}
+
+/** What memory holds of what was seen. */
+export interface MemoryLens {
+  /** (layer, KV head) pairs: the most that can hold a patch. */
+  readonly heads: number;
+  /** Of a frame's grid of patches, as the decoder sees them. */
+  readonly rows: number;
+  readonly columns: number;
+  /**
+   * In order. However long the stream, they are few: the first frame, the newest ones, and others evenly over the time
+   * between. What they hold, and what is held between them, is all that memory holds of frames.
+   */
+  readonly moments: readonly Moment[];
+}
+
 /** Progress of loading; `fraction` runs from 0 to 1 over the whole load. */
 export interface LoadProgress {
   readonly stage: 'files' | 'weights' | 'shaders' | 'ready';
@@ -114,6 +140,11 @@ export interface Session {
    */
   ask(question: string, options?: AskOptions): AsyncGenerator<string, void>;
   memory(): MemoryReport;
+  /**
+   * What memory still holds, moment by moment, read back from the GPU: some numbers a moment. Takes its turn, so it
+   * waits for an answer under way; the work itself holds nothing up.
+   */
+  lens(): Promise<MemoryLens>;
   /** Changes policies, what they compare, or the budget at once; a smaller budget prunes at the next frame. */
   configure(change: {
     policy?: PolicyName;

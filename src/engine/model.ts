@@ -14,6 +14,7 @@ import type { Gpu } from './gpu/device';
 import { Ledger } from './gpu/ledger';
 import { bytesByPurpose, checkPlan, type MemoryPlan, type Purpose } from './gpu/memory-plan';
 import { WeightPlan } from './gpu/weights';
+import { Lens, planLens } from './memory/lens';
 import { side } from './memory/positions';
 import { Ring } from './memory/ring';
 import { planRing, type RingShape } from './memory/ring-shape';
@@ -64,6 +65,8 @@ export interface Model {
   readonly ring: Ring;
   /** Of the ring's keys. */
   readonly rotation: KeyRotation;
+  /** Over the ring. */
+  readonly lens: Lens;
   readonly trainedPositions: number;
   /** How frames stand before the decoder. */
   readonly video: VideoFormat;
@@ -173,6 +176,7 @@ function layOut(gpu: Gpu, modelFile: ModelFile, mmprojFile: ModelFile, options: 
     ...planDecoder(hyper, blockTokens, ringShape.capacity, gpu.kernels),
     ...planRing(ringShape),
     ...planRotation(ringShape),
+    ...planLens(ringShape),
     planSnapshot(),
     ...planVision(visionHyper, grid),
     ...planFrames(frameOptions),
@@ -243,6 +247,7 @@ async function build(
       KeyRotation.create(gpu, ledger, ringShape, hyper),
     ]);
     options.onProgress({ stage: 'ready', fraction: 1, bytesDone, bytesTotal });
+    const lens = await Lens.create(gpu, ledger, ring);
     return {
       name: modelFile.metadata.string('general.name', modelFile.source.name),
       fingerprint: print,
@@ -255,6 +260,7 @@ async function build(
       decoder,
       ring,
       rotation,
+      lens,
       trainedPositions: layout.trainedPositions,
       video: family.video,
       tokenizer: layout.tokenizer,

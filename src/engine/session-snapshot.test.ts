@@ -167,8 +167,8 @@ describe('what cannot be restored is refused, and memory is as it was', () => {
     await refuse(session, new Uint8Array(), /not a saved memory/);
     await refuse(session, new TextEncoder().encode('{"some": "file"}'), /not a saved memory/);
     const version = (v: number) => changed((bytes) => new DataView(bytes.buffer).setUint32(8, v, true));
-    await refuse(session, version(5), /newer Ringside \(format 5; this one reads 4\)\. Update/);
-    await refuse(session, version(3), /older Ringside/);
+    await refuse(session, version(6), /newer Ringside \(format 6; this one reads 5\)\. Update/);
+    await refuse(session, version(4), /older Ringside/);
     for (const length of [8, 23, 24, 200, saved.length - 33, saved.length - 1]) {
       await refuse(session, saved.slice(0, length), /cut short or damaged: it has \d+ bytes of \d+/);
     }

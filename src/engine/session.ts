@@ -11,6 +11,7 @@ import type {
   Budget,
   Frame,
   LoadProgress,
+  MemoryLens,
   MemoryReport,
   PolicyName,
   PositionPolicy,
@@ -128,6 +129,8 @@ class StreamSession implements Session {
   /** The answer whose turn it is. */
   #answering: AsyncGenerator<string, void> | undefined;
   #newestTimestampMs = -1;
+  /** The newest look through the lens, read back or not; the next one waits for that. */
+  #looked: Promise<unknown> = Promise.resolve();
 
   constructor(model: Model, { memory, onFailed }: SessionOptions) {
     this.#model = model;
@@ -196,6 +199,16 @@ class StreamSession implements Session {
       stageMs: this.#clock.newest,
       newestTimestampMs: this.#newestTimestampMs,
     };
+  }
+
+  async lens(): Promise<MemoryLens> {
+    const release = await this.#timeline.enter();
+    await this.#looked;
+    const looking = this.#model.lens.look(this.#context.moments.seen);
+    this.#looked = looking.catch(() => {});
+    // What comes next need not wait for the numbers to be read.
+    release();
+    return this.#timeline.unlessFailed(looking).catch((error) => this.#timeline.rethrow(error));
   }
 
   configure({ positions, ...change }: Parameters<Session['configure']>[0]): void {
@@ -324,6 +337,7 @@ class StreamSession implements Session {
     }
     if (!context.positions.inVideo) context.openVideo();
     const frame = context.frame(first);
+    context.moments.add({ frame: frame.place.frame, timestampMs: timesMs[0] });
 
     const encoded = this.#clock.start('encode');
     submit(gpu.device, 'encode', (pass) => encoder.record(pass, slot));

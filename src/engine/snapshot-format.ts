@@ -11,7 +11,7 @@
 import { OutOfMemoryError, SnapshotError } from './errors';
 
 /** Raised whenever header or payload change their meaning. */
-const VERSION = 4;
+const VERSION = 5;
 
 const MAGIC = new TextEncoder().encode('RINGSIDE');
 const FIXED_BYTES = 24;

@@ -2,7 +2,7 @@
 // restore, and checks what it made of them against the mirror, which keeps what the oracle keeps.
 
 import { expect } from 'vitest';
-import type { TarKeys } from '../../contract';
+import type { MemoryLens, TarKeys } from '../../contract';
 import type { DecoderHyper } from '../../decoder/hyper';
 import type { Position } from '../../decoder/rotary';
 import type { Gpu } from '../../gpu/device';
@@ -10,6 +10,8 @@ import { Ledger } from '../../gpu/ledger';
 import { TEXT } from '../../gpu/step';
 import { TOLERANCE } from '../../testing/tolerance';
 import { pruneTarget } from '../budget';
+import { Lens, planLens } from '../lens';
+import type { SeenFrame } from '../moments';
 import type { Move } from '../positions';
 import { type Region, Ring, type RingState } from '../ring';
 import { EMPTY, planRing, type RingShape, SLOT_WORDS } from '../ring-shape';
@@ -17,7 +19,7 @@ import { KeyRotation, planRotation } from '../rotation';
 import { planSnapshot, readRing, savedRingBytes, writeRing } from '../snapshot';
 import { keptTokens, spreadFrames, type Token } from './oracle';
 import { wordsAsRow } from './random-rows';
-import { type MirroredBuffer, type MirrorState, RingMirror } from './ring-mirror';
+import { type Held, type MirroredBuffer, type MirrorState, RingMirror } from './ring-mirror';
 import { keyError, turnedKey } from './turned-key';
 
 type Rope = Pick<DecoderHyper, 'ropeTheta' | 'ropeSections'>;
@@ -47,6 +49,7 @@ export class MirroredRing {
   readonly mirror: RingMirror;
   readonly #device: GPUDevice;
   readonly #ledger: Ledger;
+  readonly #lens: Lens;
   readonly #turning?: Turning;
   readonly #staging: GPUBuffer;
   /**
@@ -64,11 +67,12 @@ export class MirroredRing {
   /** What the oracle of uniform retention goes by. */
   #evenFrames: number[] = [];
 
-  private constructor(gpu: Gpu, ledger: Ledger, ring: Ring, seed: number, turning?: Turning) {
+  private constructor(gpu: Gpu, ledger: Ledger, ring: Ring, lens: Lens, seed: number, turning?: Turning) {
     this.#device = gpu.device;
     this.#ledger = ledger;
     this.#turning = turning;
     this.ring = ring;
+    this.#lens = lens;
     this.mirror = new RingMirror(ring, seed);
     this.#staging = this.#device.createBuffer({
       size: this.mirror.buffers.reduce((bytes, [, words]) => bytes + words.byteLength, 0),
@@ -88,10 +92,12 @@ export class MirroredRing {
       ...planRing(shape),
       ...(rope ? planRotation(shape) : []),
       planSnapshot(),
+      ...planLens(shape),
     ]);
     const ring = await Ring.create(gpu, ledger, shape, visualCapacity, rope !== undefined);
     const turning = rope && { rope, rotation: await KeyRotation.create(gpu, ledger, shape, rope) };
-    return new MirroredRing(gpu, ledger, ring, seed, turning);
+    const lens = await Lens.create(gpu, ledger, ring);
+    return new MirroredRing(gpu, ledger, ring, lens, seed, turning);
   }
 
   dispose(): void {
@@ -304,6 +310,15 @@ export class MirroredRing {
         expect(free[head * capacity + (seq % capacity)], 'rolled back').toBe(slot);
       }
     }
+  }
+
+  /** Looks through the lens. @returns that, and the tokens that each head holds, as read back. */
+  async look(seen: readonly SeenFrame[]): Promise<{ lens: MemoryLens; held: Held[][] }> {
+    this.#flush();
+    const lens = await this.#lens.look(seen);
+    const [slots] = await this.#read(this.mirror.buffers.slice(0, 1));
+    const held = Array.from({ length: this.mirror.heads }, (_, head) => this.mirror.held(head, slots));
+    return { lens, held };
   }
 
   /** Every byte of keys and values is where it was put. */
