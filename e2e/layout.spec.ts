@@ -33,8 +33,10 @@ for (const [width, height] of [
 
 test('at 1280 × 800 no choice of the memory panel is cut', async ({ page }) => {
   await page.setViewportSize({ width: 1280, height: 800 });
-  await new Ringside(page).open();
-  for (const select of await page.getByRole('region', { name: 'Memory' }).getByRole('combobox').all()) {
+  const ringside = new Ringside(page);
+  await ringside.open();
+  await ringside.memory.getByRole('button', { name: 'More about memory' }).click();
+  for (const select of await ringside.memory.getByRole('combobox').all()) {
     const { shown, needed } = await select.evaluate((element: HTMLElement) => {
       const shown = element.offsetWidth;
       element.style.width = 'max-content';

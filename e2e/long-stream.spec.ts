@@ -8,7 +8,7 @@ test.setTimeout(480_000);
 test('memory stays flat over a long stream, and questions about now are answered', async ({ page }) => {
   const ringside = new Ringside(page);
   await ringside.open();
-  await ringside.memory.getByLabel('Budget').selectOption({ label: '8 frames · 4 s · 64 tokens' });
+  await ringside.chooseBudget('8 frames · 4 s · 64 tokens');
   await expect.poll(() => ringside.figure('Token budget')).toBe(64);
 
   await recordFigures(page);

@@ -98,9 +98,17 @@ export class Ringside {
     await expect.poll(() => this.figure('Frames seen'), { timeout: PATIENCE_MS }).toBeLessThan(8);
   }
 
+  /** Chooses how much memory may hold. */
+  async chooseBudget(label: string): Promise<void> {
+    await this.memory.getByRole('button', { name: 'More about memory' }).click();
+    await this.memory.getByLabel('Budget').selectOption({ label });
+    await this.memory.getByRole('button', { name: 'Less about memory' }).click();
+  }
+
   /** A number of the memory panel; bytes exactly. */
   async figure(label: string): Promise<number> {
-    const value = this.memory.locator('.figure', { hasText: label }).getByRole('definition');
+    // Folded away or not.
+    const value = this.memory.locator('.figure', { hasText: label }).locator('dd');
     const exact = value.locator('data');
     const text = (await exact.count()) > 0 ? await exact.getAttribute('value') : await value.textContent();
     return Number(text!.replaceAll(',', ''));

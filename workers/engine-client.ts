@@ -1,6 +1,6 @@
 // The page's hand on the engine worker: starts it, calls it, and turns what it throws into typed errors.
 import * as Comlink from 'comlink';
-import type { Budget, PolicyName, WatchResult } from '../src/engine/contract';
+import type { Budget, MemoryLens, PolicyName, WatchResult } from '../src/engine/contract';
 import {
   DeviceLostError,
   DownloadError,
@@ -115,6 +115,11 @@ export class EngineClient {
   /** What memory holds, or null before a model is loaded. */
   memory(): Promise<MemoryView | null> {
     return this.#call(() => this.#remote.memory());
+  }
+
+  /** How much of what was seen memory still holds, once an answer under way is done; null before a model is loaded. */
+  lens(): Promise<MemoryLens | null> {
+    return this.#call(() => this.#remote.lens());
   }
 
   configure(change: { policy?: PolicyName; budget?: Budget }): Promise<void> {

@@ -1,7 +1,7 @@
 // The engine behind a worker boundary: one session at a time, answers streamed through a callback.
 // Errors cross the boundary by name and message; `engine-client.ts` makes them typed again.
 import * as Comlink from 'comlink';
-import type { Budget, PolicyName, Session, WatchResult } from '../src/engine/contract';
+import type { Budget, MemoryLens, PolicyName, Session, WatchResult } from '../src/engine/contract';
 import { InvalidInputError } from '../src/engine/errors';
 import { type ByteSource, blobSource } from '../src/engine/gguf/byte-source';
 import type { HttpOptions } from '../src/engine/gguf/http-exchange';
@@ -159,6 +159,11 @@ class EngineHost {
   memory(): MemoryView | null {
     if (!this.#session) return null;
     return { report: this.#session.memory(), framesPerSecond: this.#rate.rate(performance.now()) };
+  }
+
+  /** How much of what was seen memory still holds, or null before a load. */
+  async lens(): Promise<MemoryLens | null> {
+    return (await this.#session?.lens()) ?? null;
   }
 
   configure(change: { policy?: PolicyName; budget?: Budget }): void {

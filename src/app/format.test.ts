@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatBytes, formatDuration, formatTime } from './format';
+import { formatBytes, formatDuration, formatShare, formatTime } from './format';
 
 test.each([
   [0, '0:00'],
@@ -19,6 +19,19 @@ test.each([
   [226_000_000, '226 MB'],
 ])('%d bytes is %s', (bytes, text) => {
   expect(formatBytes(bytes)).toBe(text);
+});
+
+test.each([
+  [0, 'forgotten'],
+  [1e-9, 'hardly remembered'],
+  [0.12, 'a tenth remembered'],
+  [0.24, 'a quarter remembered'],
+  [0.35, 'a third remembered'],
+  [0.5, 'half remembered'],
+  [0.999, 'nearly all remembered'],
+  [1, 'all remembered'],
+])('a share of %d is %s', (share, text) => {
+  expect(formatShare(share)).toBe(text);
 });
 
 test('durations of computing', () => {

@@ -15,6 +15,26 @@ export function formatTime(milliseconds: number): string {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
 }
 
+const SHARES: readonly (readonly [share: number, words: string])[] = [
+  [0.1, 'a tenth'],
+  [1 / 4, 'a quarter'],
+  [1 / 3, 'a third'],
+  [1 / 2, 'half'],
+  [2 / 3, 'two thirds'],
+  [3 / 4, 'three quarters'],
+  [0.9, 'nearly all'],
+];
+
+/** How much is remembered, from 0 to 1, → `a third remembered`. Nothing and everything only where it is just that. */
+export function formatShare(share: number): string {
+  if (share === 0) return 'forgotten';
+  if (share === 1) return 'all remembered';
+  if (share < 0.05) return 'hardly remembered';
+  const distance = ([value]: readonly [number, string]) => Math.abs(value - share);
+  const [, words] = SHARES.reduce((best, each) => (distance(each) < distance(best) ? each : best));
+  return `${words} remembered`;
+}
+
 /** Bytes → `3.4 MB`, in powers of a thousand as systems show file sizes. */
 export function formatBytes(bytes: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB'];

@@ -6,6 +6,7 @@ import './styles/theme.css';
 import './styles/layout.css';
 import './styles/watching.css';
 import './styles/memory.css';
+import './styles/lens.css';
 import './styles/conversation.css';
 import { AssistantContext, createAssistant } from './state/assistant';
 

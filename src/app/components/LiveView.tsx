@@ -7,6 +7,7 @@ import { useAssistant } from '../state/assistant';
 import { useStore } from '../state/store';
 import type { WatchRequest, WatchState } from '../state/watch-control';
 import { RingsideMark } from './icons';
+import { MomentBar, MomentView } from './MomentView';
 
 const FACINGS: readonly { readonly facing: Facing; readonly label: string }[] = [
   { facing: 'front', label: 'Front' },
@@ -14,8 +15,9 @@ const FACINGS: readonly { readonly facing: Facing; readonly label: string }[] = 
 ];
 
 export function LiveView() {
-  const { engine, watching } = useAssistant();
+  const { engine, lens, watching } = useAssistant();
   const { card } = useStore(engine);
+  const { chosen } = useStore(lens);
   const state = useStore(watching);
   const { request, opening, phase, name, stream } = state;
   const isFile = request?.kind === 'file' || request?.kind === 'demo';
@@ -36,8 +38,10 @@ export function LiveView() {
           aria-label={`Newest frame watched of ${name}`}
         />
         {!showsPicture && <EmptyStage text={emptyText(state)} />}
+        {chosen && <MomentView moment={chosen} />}
       </div>
-      {request && (
+      {chosen && <MomentBar moment={chosen} />}
+      {request && !chosen && (
         <div className="stage-bar">
           <p className="stage-status">
             <span className={`lamp lamp-${phase}`} aria-hidden="true" />

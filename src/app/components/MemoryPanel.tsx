@@ -7,6 +7,7 @@ import { BUDGET_FRAMES, secondsOfFrames, tokensOfFrames } from '../state/budgets
 import { useStore } from '../state/store';
 import { useMemoryView } from '../use-memory-view';
 import { ChevronIcon } from './icons';
+import { MemoryLens } from './MemoryLens';
 import { RingGauge } from './RingGauge';
 
 const POLICIES: readonly { readonly name: PolicyName; readonly label: string }[] = [
@@ -21,8 +22,9 @@ const POLICIES: readonly { readonly name: PolicyName; readonly label: string }[]
 
 export function MemoryPanel() {
   const assistant = useAssistant();
-  const { engine } = assistant;
+  const { engine, lens } = assistant;
   const { client, card, policy, budgetFrames, capacityFrames } = useStore(engine);
+  const { moments } = useStore(lens);
   const view = useMemoryView(client);
   const [open, setOpen] = useState(false);
   const detailsId = useId();
@@ -32,14 +34,32 @@ export function MemoryPanel() {
   const framesPerSecond = (view?.framesPerSecond ?? 0).toFixed(1);
 
   return (
-    <section className={open ? 'memory memory-open' : 'memory'} aria-label="Memory">
+    <section
+      className={`memory ${open ? 'memory-open' : ''} ${moments.length > 0 ? 'memory-seen' : ''}`}
+      aria-label="Memory"
+    >
       <RingGauge used={used} budget={budget} written={report?.framesSeen ?? 0} />
-      <div className="memory-head">
-        <h2>Memory</h2>
-        <p className="memory-summary">
-          <strong>{formatCount(used)}</strong> of {formatCount(budget)} tokens
-        </p>
+      <div className="memory-main">
+        <div className="memory-head">
+          <h2>Memory</h2>
+          <p className="memory-summary">
+            <strong>{formatCount(used)}</strong> of {formatCount(budget)} tokens
+          </p>
+        </div>
+        {moments.length > 0 ? (
+          <MemoryLens />
+        ) : (
+          <p className="memory-hint">What is watched will stand here, lit where it is still remembered.</p>
+        )}
       </div>
+      <button
+        type="button"
+        className="button button-quiet memory-forget"
+        disabled={!client}
+        onClick={() => takeRemedy(assistant, 'forget')}
+      >
+        Forget all
+      </button>
       <button
         type="button"
         className="button button-quiet memory-toggle"
@@ -47,7 +67,7 @@ export function MemoryPanel() {
         aria-controls={detailsId}
         onClick={() => setOpen(!open)}
       >
-        {open ? 'Less' : 'More'}
+        <span className="memory-toggle-text">{open ? 'Less' : 'More'}</span>
         <span className="visually-hidden"> about memory</span>
         <ChevronIcon />
       </button>
@@ -96,17 +116,7 @@ export function MemoryPanel() {
             </select>
           </label>
         </div>
-        <div className="memory-foot">
-          <StageTimes stageMs={report?.stageMs ?? {}} />
-          <button
-            type="button"
-            className="button button-quiet"
-            disabled={!client}
-            onClick={() => takeRemedy(assistant, 'forget')}
-          >
-            Forget all
-          </button>
-        </div>
+        <StageTimes stageMs={report?.stageMs ?? {}} />
       </div>
     </section>
   );

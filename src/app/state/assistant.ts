@@ -2,6 +2,7 @@
 import { createContext, useContext } from 'react';
 import { ConversationControl } from './conversation-control';
 import { EngineControl } from './engine-control';
+import { LensControl } from './lens-control';
 import { Offline } from './offline';
 import { Problems, type Remedy } from './problems';
 import { WatchControl } from './watch-control';
@@ -11,6 +12,7 @@ export interface Assistant {
   readonly problems: Problems;
   readonly engine: EngineControl;
   readonly watching: WatchControl;
+  readonly lens: LensControl;
   readonly conversation: ConversationControl;
   readonly offline: Offline;
 }
@@ -20,7 +22,8 @@ export function createAssistant(): Assistant {
   const problems = new Problems();
   const engine = new EngineControl(problems);
   const conversation = new ConversationControl(engine, problems);
-  const watching = new WatchControl(engine, problems, (name) =>
+  const lens = new LensControl(engine);
+  const watching = new WatchControl(engine, problems, lens, (name) =>
     conversation.mark(`Watching: ${name}. Memory starts empty.`),
   );
   conversation.about(watching);
@@ -28,7 +31,7 @@ export function createAssistant(): Assistant {
   offline.register();
   askToPersist(engine, conversation, offline);
   void engine.start();
-  return { problems, engine, watching, conversation, offline };
+  return { problems, engine, watching, lens, conversation, offline };
 }
 
 /**

@@ -7,6 +7,7 @@ import { openVideoFile } from '../../media/file';
 import { openScreen } from '../../media/screen';
 import type { FrameSource } from '../../media/source';
 import type { EngineControl } from './engine-control';
+import type { LensControl } from './lens-control';
 import { Picture } from './picture';
 import { engineProblem, memoryFullProblem, type Problems, sourceProblem } from './problems';
 import { Store } from './store';
@@ -54,6 +55,7 @@ export class WatchControl extends Store<WatchState> {
   readonly picture = new Picture();
   readonly #engine: EngineControl;
   readonly #problems: Problems;
+  readonly #lens: LensControl;
   /** Called when memory starts afresh for a source of this name. */
   readonly #onFreshStart: (name: string) => void;
   #source: FrameSource | null = null;
@@ -65,10 +67,16 @@ export class WatchControl extends Store<WatchState> {
   #baseMs = 0;
   #newestMs = 0;
 
-  constructor(engine: EngineControl, problems: Problems, onFreshStart: (name: string) => void) {
+  constructor(
+    engine: EngineControl,
+    problems: Problems,
+    lens: LensControl,
+    onFreshStart: (name: string) => void,
+  ) {
     super({ ...NOTHING, opening: null });
     this.#engine = engine;
     this.#problems = problems;
+    this.#lens = lens;
     this.#onFreshStart = onFreshStart;
     this.#followEngine();
   }
@@ -128,6 +136,7 @@ export class WatchControl extends Store<WatchState> {
   /** Empties memory; a source under way goes on filling it, one that has ended goes from view. */
   async forget(): Promise<void> {
     this.#forgotten++;
+    this.#lens.clear();
     this.set(this.#source ? { seen: false } : NOTHING);
     this.#problems.clear('memory');
     try {
@@ -136,6 +145,7 @@ export class WatchControl extends Store<WatchState> {
       this.#report(error);
     } finally {
       this.#forgotten++;
+      this.#lens.clear();
     }
   }
 
@@ -159,8 +169,10 @@ export class WatchControl extends Store<WatchState> {
         this.#baseMs = this.#newestMs + 1;
       } else {
         this.#baseMs = this.#newestMs = 0;
+        this.#lens.clear();
         this.#onFreshStart(source.name);
         await this.#engine.get().client?.forget();
+        this.#lens.clear();
       }
       if (source.pace === 'file') {
         await this.#engine.ready();
@@ -170,6 +182,7 @@ export class WatchControl extends Store<WatchState> {
       await feed(source, (frame, timestampMs) => this.#take(source, frame, timestampMs));
       if (this.#source !== source) return;
       await this.#engine.get().client?.flush();
+      this.#lens.refresh();
       if (this.#source === source) this.#end('finished');
     } catch (error) {
       source.stop();
@@ -190,9 +203,11 @@ export class WatchControl extends Store<WatchState> {
     if (source.pace === 'file') this.picture.draw(frame);
     this.set({ positionMs: timestampMs });
     const forgotten = this.#forgotten;
+    const engineMs = this.#baseMs + timestampMs;
+    this.#lens.picture(frame, engineMs);
     try {
-      const engineMs = this.#baseMs + timestampMs;
       const result = await client.watch(frame, engineMs);
+      if (result === 'ingested') this.#lens.refresh();
       if (result === 'dropped' || this.#engine.get().client !== client) return;
       // The first of a pair is not in memory yet; but a file may hold no second, and is then flushed.
       if (result === 'waiting' && source.pace === 'live') return;
