@@ -10,6 +10,9 @@ const LEAST_LIGHT = 0.3;
 /** Where no picture is left. */
 const NO_PICTURE = '#a9b4ba';
 
+/** One for all: many moments fade at once. */
+const shade = new OffscreenCanvas(1, 1);
+
 /** What is painted: shares from 0 to 1 of the heads that keep each patch, `[rows, columns]`. */
 export interface Heat {
   readonly picture: ImageBitmap | null;
@@ -32,12 +35,14 @@ export function paintHeat(canvas: HTMLCanvasElement, { picture, shares, rows, co
     context.fillStyle = NO_PICTURE;
     context.fillRect(0, 0, width, height);
   }
-  const shade = new OffscreenCanvas(columns, rows);
   const pixels = new ImageData(columns, rows);
   shares.forEach((share, patch) => {
     const light = share > 0 ? LEAST_LIGHT + (1 - LEAST_LIGHT) * share : 0;
     pixels.data[4 * patch + 3] = Math.round(255 * (1 - light));
   });
+  // Setting a size clears, too.
+  shade.width = columns;
+  shade.height = rows;
   shade.getContext('2d')!.putImageData(pixels, 0, 0);
   context.imageSmoothingEnabled = false;
   // Black has no saturation: first it takes the colour away, then the light.

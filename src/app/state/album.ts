@@ -9,8 +9,11 @@ const LONGEST_SIDE = 224;
 /** Most pictures of frames that are not known to be moments yet; of more, the newest. */
 export const MOST_WAITING = 64;
 
-/** What the model sees of a frame, no sharper than it sees it; leaves the frame open. */
-export function takePicture(frame: VideoFrame, { frameWidth, frameHeight }: ModelCard): ImageBitmap {
+/**
+ * What the model sees of a frame, no sharper than it sees it; leaves the frame open.
+ * @returns null where the browser has no memory left for a canvas.
+ */
+export function takePicture(frame: VideoFrame, { frameWidth, frameHeight }: ModelCard): ImageBitmap | null {
   const seen = { width: frameWidth, height: frameHeight };
   const { left, top, width, height } = centreCrop(
     { width: frame.displayWidth, height: frame.displayHeight },
@@ -18,7 +21,8 @@ export function takePicture(frame: VideoFrame, { frameWidth, frameHeight }: Mode
   );
   const scale = Math.min(1, LONGEST_SIDE / Math.max(frameWidth, frameHeight));
   const canvas = new OffscreenCanvas(Math.round(frameWidth * scale), Math.round(frameHeight * scale));
-  const context = canvas.getContext('2d')!;
+  const context = canvas.getContext('2d');
+  if (!context) return null;
   context.imageSmoothingQuality = 'high';
   context.drawImage(frame, left, top, width, height, 0, 0, canvas.width, canvas.height);
   return canvas.transferToImageBitmap();

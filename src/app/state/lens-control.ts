@@ -38,6 +38,9 @@ export class LensControl extends Store<LensState> {
   constructor(engine: EngineControl) {
     super(NOTHING);
     this.#engine = engine;
+    document.addEventListener('visibilitychange', () => {
+      if (this.#due) this.refresh();
+    });
     let known = engine.get().client;
     engine.subscribe(() => {
       const { client } = engine.get();
@@ -50,13 +53,14 @@ export class LensControl extends Store<LensState> {
   /** Takes a picture of a frame that is about to be watched, and may become a moment; leaves it open. */
   picture(frame: VideoFrame, timestampMs: number): void {
     const { card } = this.#engine.get();
-    if (card) this.#album.put(timestampMs, takePicture(frame, card));
+    const picture = card && takePicture(frame, card);
+    if (picture) this.#album.put(timestampMs, picture);
   }
 
-  /** Memory has changed. */
+  /** Memory has changed. While nobody sees the page, nothing is asked. */
   refresh(): void {
     this.#due = true;
-    if (!this.#looking) void this.#look();
+    if (!this.#looking && !document.hidden) void this.#look();
   }
 
   /** Memory is, or is about to be, another. */
@@ -71,18 +75,21 @@ export class LensControl extends Store<LensState> {
 
   async #look(): Promise<void> {
     this.#looking = true;
-    while (this.#due) {
-      this.#due = false;
-      const memory = this.#memories;
-      // A lost engine has no memory to tell of; its loss is told elsewhere.
-      const lens = await this.#engine
-        .get()
-        .client?.lens()
-        .catch(() => null);
-      if (lens && memory === this.#memories) this.#show(lens);
-      await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    try {
+      while (this.#due && !document.hidden) {
+        this.#due = false;
+        const memory = this.#memories;
+        // A lost engine has no memory to tell of; its loss is told elsewhere.
+        const lens = await this.#engine
+          .get()
+          .client?.lens()
+          .catch(() => null);
+        if (lens && memory === this.#memories) this.#show(lens);
+        await new Promise((resolve) => setTimeout(resolve, REST_MS));
+      }
+    } finally {
+      this.#looking = false;
     }
-    this.#looking = false;
   }
 
   #show(lens: MemoryLens): void {
