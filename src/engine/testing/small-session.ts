@@ -54,17 +54,18 @@ export async function watch(
   }
 }
 
-/** Asks for an answer of ANSWER tokens and stops it after so many. */
+/** Asks for an answer of so many tokens and stops it after so many pieces. */
 export async function ask(
   session: Session,
   question: string,
   stopAfter = Number.POSITIVE_INFINITY,
   remember = true,
+  maxTokens = ANSWER,
 ): Promise<string> {
   const stop = new AbortController();
   let text = '';
   let pieces = 0;
-  const options = { signal: stop.signal, remember, sampling: { maxTokens: ANSWER } };
+  const options = { signal: stop.signal, remember, sampling: { maxTokens } };
   for await (const piece of session.ask(question, options)) {
     text += piece;
     if (++pieces >= stopAfter) stop.abort();
