@@ -4,12 +4,13 @@
 
 import { expect, it } from 'vitest';
 import type { PolicyName, Session, TarKeys } from './contract';
+import { sequences } from './gpu/testing/harness';
 import { randomWords } from './memory/testing/random-rows';
 import { ask, held, openSmall, TOKENS_PER_FRAME, watch } from './testing/small-session';
 
 const FIRST = 1;
-/** Of each of four kinds of session; fewer where a session takes several times as long. */
-const SEQUENCES = process.env.RINGSIDE_GPU === 'swiftshader' ? 32 : 128;
+/** Of each of four kinds of session. */
+const SEQUENCES = await sequences(128);
 
 /** Tokens of an answer. */
 const ANSWER = 4;

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { type FrameShape, frameShape, type Position } from '../decoder/rotary';
 import { Dialogue } from '../dialogue';
 import { TEXT } from '../gpu/step';
-import { testGpu } from '../gpu/testing/harness';
+import { sequences, testGpu } from '../gpu/testing/harness';
 import { PRUNING_POLICIES } from './policies';
 import { side } from './positions';
 import type { Region } from './ring';
@@ -17,7 +17,7 @@ import { randomWords } from './testing/random-rows';
 import { TrackedStream } from './testing/tracked-stream';
 
 const FIRST = 1;
-const SEQUENCES = 780;
+const SEQUENCES = await sequences(768);
 const MOST_STEPS = 24;
 
 /** Trained positions of a life: from room for the longest turn beside what never goes, to twice that. */

@@ -27,6 +27,11 @@ export function testGpu(): Promise<Gpu> {
   return opened;
 }
 
+/** How many random sequences a test runs: an eighth of `all` where plain kernels take many times as long. */
+export async function sequences(all: number): Promise<number> {
+  return (await testGpu()).kernels === 'direct' ? Math.ceil(all / 8) : all;
+}
+
 afterAll(async () => {
   (await opened)?.device.destroy();
 });
