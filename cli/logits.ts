@@ -7,18 +7,20 @@ import { loadModel, type Model } from '../src/engine/model';
 import { continueGreedily, promptRuns, runPrompt, seeFrames } from '../src/engine/prompt';
 import { type Arguments, type Command, UsageError } from './command';
 import { nearestSide, readFrames } from './frames';
-import { tokenSide } from './model-files';
+import { readVision } from './model-files';
 import { readFloats } from './read-back';
 import { table } from './table';
 
 export const logitsCommand: Command = {
   name: 'logits',
   summary: 'Logits and greedy tokens of a prompt, to compare with other engines.',
-  usage: '--model F --mmproj F [--frames F.npy] --prompt-ids 1,2,… --tokens N [--precision P] [--json]',
+  usage:
+    '--model F --mmproj F [--frames F.npy] --prompt-ids 1,2,… --tokens N [--precision P] [--still] [--json]',
   description: `Runs a prompt given as token ids, laid out as transformers' processor does: one <|image_pad|> or
 <|video_pad|> (in SmolVLM2 <image>) for each visual token. An image takes one frame, a video two for each temporal patch,
-two a second (in SmolVLM2 it is a row of images); the last frame is repeated where one is missing. Frames whose sides are
-no whole visual tokens are cropped to the nearest such sides' aspect and resized to them.
+two a second (in SmolVLM2 it is a row of images); the last frame is repeated where one is missing. In LLaVA-OneVision a
+video takes one frame for as many <video> as it has visual tokens, and one more pad ends each video and <image>. Frames
+whose sides are no whole visual tokens are cropped to the nearest such sides' aspect and resized to them.
 
 Prints the ten likeliest next tokens and the greedy continuation, or with --json, as the last line,
   {"logits": [one for each token of the vocabulary], "ids": [N ids, the prompt's own next token first]}`,
@@ -35,6 +37,9 @@ Prints the ten likeliest next tokens and the greedy continuation, or with --json
       value: 'f32|f16',
       help: 'f32 (the default) computes and caches in full precision. f16 is how sessions run: keys and values in half precision, and products too where the device can.',
     },
+    still: {
+      help: "The prompt has images and no video: LLaVA-OneVision sees them finer than a video's frames.",
+    },
     json: { help: 'Print logits and ids as JSON.' },
   },
   run: logits,
@@ -50,7 +55,8 @@ async function logits(args: Arguments): Promise<void> {
 
   const frames = framesPath === undefined ? [] : await readFrames(framesPath);
   const files = { model: await nodeFileSource(modelPath), mmproj: await nodeFileSource(mmprojPath) };
-  const side = await tokenSide(files.mmproj);
+  const { patchSize, mergeSize } = await readVision(files.mmproj);
+  const side = patchSize * mergeSize;
   // Text sees no frame, but the engine is built for some size.
   const { width, height } = frames[0] ?? { width: 2 * side, height: 2 * side };
   const frame = { width: nearestSide(width, side), height: nearestSide(height, side) };
@@ -63,10 +69,11 @@ async function logits(args: Arguments): Promise<void> {
     textTokens: ids.length + tokens,
     maxRgbPixels: width * height,
     precision,
+    still: args.has('still'),
   });
   try {
     const pads = padIds(model, ids, framesPath !== undefined);
-    const runs = promptRuns(ids, pads, model.grid);
+    const runs = promptRuns(ids, pads, model.grid, model.video.ended);
     const end = await runPrompt(model, runs, seeFrames(model, runs, frames));
     const values = await readFloats(gpu.device, model.ledger.get('decoder.logits'));
     if (!values.every(Number.isFinite)) throw new Error('The logits hold infinities or NaN.');

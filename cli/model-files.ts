@@ -7,6 +7,8 @@ import { openModelFile } from '../src/engine/gguf/model-file';
 import { nodeFileSource } from '../src/engine/gguf/node-file';
 import { familyOf } from '../src/engine/models';
 import { readVisionHyper } from '../src/engine/models/vision-file';
+import { frameGrid } from '../src/engine/vision/frame-grid';
+import type { VisionHyper } from '../src/engine/vision/hyper';
 import { type Arguments, type Option, UsageError } from './command';
 import { downloadModel, modelAddress } from './model-download';
 
@@ -24,7 +26,7 @@ export const MODEL_OPTIONS = {
   },
   size: {
     value: 'WxH',
-    help: "Size in pixels that the model sees, in whole visual tokens (28 pixels a side in Qwen2-VL and Qwen2.5-VL, 32 in Qwen3-VL; 64, or 42 in the 2.2B, in SmolVLM2, which wants squares of 512 or 378); the model card's if left out, else 224x224.",
+    help: "Size in pixels that the model sees, in whole visual tokens (28 pixels a side in Qwen2-VL and Qwen2.5-VL, 32 in Qwen3-VL; 64, or 42 in the 2.2B, in SmolVLM2, which wants squares of 512 or 378; 14 in LLaVA-OneVision, which wants squares of 378); the model card's if left out, else 224x224.",
   },
 } as const satisfies Record<string, Option>;
 
@@ -33,7 +35,7 @@ export interface ModelFiles {
   readonly model: ByteSource;
   readonly mmproj: ByteSource;
   readonly frame: { readonly width: number; readonly height: number };
-  /** Visual tokens of a temporal patch of that size: of two frames, in SmolVLM2 of one. */
+  /** Visual tokens of a temporal patch of that size: of two frames, in SmolVLM2 and LLaVA-OneVision of one. */
   readonly tokensPerFrame: number;
   /** Frames a second of the video it is made for. */
   readonly framesPerSecond: number;
@@ -58,15 +60,16 @@ export async function modelFiles(args: Arguments): Promise<ModelFiles> {
   const modelPath = model ?? join(BUNDLED, 'model.gguf');
   const card: Card = address ? {} : await readCard(dirname(modelPath));
   const sources = address ? await downloadModel(address) : await openFiles(modelPath, mmproj);
-  const side = await tokenSide(sources.mmproj);
+  const { patchSize, mergeSize, framesPerPatch, videoPooling } = await readVision(sources.mmproj);
   const size = args.text('size');
-  const given = size === undefined ? undefined : parseSize(size, side);
+  const given = size === undefined ? undefined : parseSize(size, patchSize * mergeSize);
   const frame = given ?? { width: card.frameWidth ?? 224, height: card.frameHeight ?? 224 };
   return {
     model: sources.model,
     mmproj: sources.mmproj,
     frame,
-    tokensPerFrame: (frame.width * frame.height) / side ** 2,
+    tokensPerFrame: frameGrid(frame.width, frame.height, patchSize, mergeSize, framesPerPatch, videoPooling)
+      .tokens,
     framesPerSecond: card.framesPerSecond ?? 2,
     trainedPositions: card.trainedPositions,
   };
@@ -90,11 +93,10 @@ function parseSize(text: string, side: number): { width: number; height: number 
   return { width, height };
 }
 
-/** Pixels a side of a visual token. @throws ModelFormatError when the file is not of a family the engine runs. */
-export async function tokenSide(mmproj: ByteSource): Promise<number> {
+/** What the encoder is. @throws ModelFormatError when the file is not of a family the engine runs. */
+export async function readVision(mmproj: ByteSource): Promise<VisionHyper> {
   const file = await openModelFile(mmproj);
-  const { patchSize, mergeSize } = readVisionHyper(file, familyOf(file).vision(file.metadata));
-  return patchSize * mergeSize;
+  return readVisionHyper(file, familyOf(file).vision(file.metadata));
 }
 
 interface Card {

@@ -11,9 +11,11 @@ import torch
 from PIL import Image
 from transformers import PreTrainedModel
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 import golden_cases as golden
+import llava_onevision
 import smolvlm2
 from fixture_models import Shape, allow_only, config_of, random_model
 from fixture_pictures import random_frames
@@ -63,13 +65,16 @@ def write_fixture(shape: Shape, cases: list[Case], folder: Path) -> None:
 
 
 def tokenizer_file(projector: str) -> str:
-    return "tokenizer-smollm.json" if projector == smolvlm2.PROJECTOR else "tokenizer.json"
+    kinds = {smolvlm2.PROJECTOR: "tokenizer-smollm.json", llava_onevision.PROJECTOR: "tokenizer-onevision.json"}
+    return kinds.get(projector, "tokenizer.json")
 
 
 def chat_template(shape: Shape) -> str:
     """That of the decoder's file."""
     if shape.family == smolvlm2.PROJECTOR:
         return smolvlm2.CHAT_TEMPLATE
+    if shape.family == llava_onevision.PROJECTOR:
+        return llava_onevision.CHAT_TEMPLATE
     return CHAT_TEMPLATE_PLAIN if shape.is_qwen3 else CHAT_TEMPLATE
 
 
@@ -78,9 +83,8 @@ def describe(config, image_mean, image_std) -> dict:
     text, vision = config.text_config, config.vision_config
     plain = config.model_type == "qwen2_vl"
     width = vision.embed_dim if plain else vision.hidden_size
-    smol = config.model_type == smolvlm2.MODEL_TYPE
-    vision_heads = vision.num_attention_heads if smol else vision.num_heads
-    video_pad = config.image_token_id if smol else config.video_token_id
+    siglip = config.model_type in golden.SIGLIP
+    vision_heads = vision.num_attention_heads if siglip else vision.num_heads
     return {
         "vocabSize": text.vocab_size,
         "hiddenSize": text.hidden_size,
@@ -96,17 +100,18 @@ def describe(config, image_mean, image_std) -> dict:
         "tiedEmbeddings": config.tie_word_embeddings,
         "eosId": text.eos_token_id,
         "imagePadId": config.image_token_id,
-        "videoPadId": video_pad,
+        "videoPadId": golden.pad_ids(config)[1],
         "visionStartId": getattr(config, "vision_start_token_id", None),
         "visionEndId": getattr(config, "vision_end_token_id", None),
         "visionWidth": width,
-        "visionLayers": vision.num_hidden_layers if smol else vision.depth,
+        "visionLayers": vision.num_hidden_layers if siglip else vision.depth,
         "visionHeads": vision_heads,
         "visionHeadDim": width // vision_heads,
         "visionIntermediateSize": width * vision.mlp_ratio if plain else vision.intermediate_size,
         "patchSize": vision.patch_size,
         "mergeSize": golden.merge_of(config),
-        "framesPerPatch": 1 if smol else TEMPORAL,
+        "framesPerPatch": 1 if siglip else TEMPORAL,
+        "videoPooling": llava_onevision.POOL if config.model_type == llava_onevision.MODEL_TYPE else 1,
         "deepstackLayers": len(getattr(vision, "deepstack_visual_indexes", ())),
         "imageMean": list(image_mean),
         "imageStd": list(image_std),
@@ -182,6 +187,8 @@ def _rendered(tokenizer, messages: list, media: list[golden.Medium], config) -> 
     """Through the family's chat template, with times where it writes them."""
     if config.model_type == smolvlm2.MODEL_TYPE:
         return smolvlm2.rendered(tokenizer, messages, media)
+    if config.model_type == llava_onevision.MODEL_TYPE:
+        return llava_onevision.rendered(tokenizer, messages)
     template = CHAT_TEMPLATE_PLAIN if golden.writes_times(config) else CHAT_TEMPLATE
     text = tokenizer.apply_chat_template(
         messages, chat_template=template, tokenize=False, add_generation_prompt=True
@@ -250,6 +257,10 @@ def _check_case(model, tokenizer, case: dict, folder: Path, mean, std) -> None:
             image_mean=mean, image_std=std, do_image_splitting=False, do_resize=False, max_image_size=whole
         )
         theirs = processor([media[i].frames[0] for i in images], return_tensors="pt")["pixel_values"][0]
+        torch.testing.assert_close(torch.cat([prompt.values[i] for i in images]), theirs, atol=1e-6, rtol=0)
+    elif images and model.config.model_type == llava_onevision.MODEL_TYPE:
+        processor = SiglipImageProcessorPil(image_mean=mean, image_std=std, do_resize=False)
+        theirs = processor([media[i].frames[0] for i in images], return_tensors="pt")["pixel_values"]
         torch.testing.assert_close(torch.cat([prompt.values[i] for i in images]), theirs, atol=1e-6, rtol=0)
     elif images:
         patch = model.config.vision_config.patch_size

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
+import llava_onevision
 import smolvlm2
 from from_gguf import CLASSES, TOKENS_PER_SECOND, WINDOW_PIXELS
 from pixel_values import CLIP_MEAN, CLIP_STD
@@ -75,6 +76,8 @@ def config_of(shape: Shape, tokens: dict[str, int]) -> PreTrainedConfig:
     """tokens: ids of the special tokens by their text."""
     if shape.family == smolvlm2.PROJECTOR:
         return smolvlm2.config_of(shape, tokens)
+    if shape.family == llava_onevision.PROJECTOR:
+        return llava_onevision.config_of(shape, tokens)
     config_class, _ = CLASSES[shape.family]
     return config_class(
         tie_word_embeddings=shape.tied,
@@ -167,7 +170,7 @@ def _distribution(
         return 0.0, 1.1 * unit
     if "qkv" in name:
         return 0.0, 1.2 * unit
-    in_encoder = "visual.blocks" in name or "vision_model.encoder" in name
+    in_encoder = "visual.blocks" in name or "vision_model.encoder" in name or "vision_tower.encoder" in name
     if in_encoder and ("attn.proj" in name or "out_proj" in name or "fc2" in name):
         return 0.0, 2.5 * unit * vision_branches**-0.5
     if "visual" in name and "down_proj" in name:

@@ -95,7 +95,7 @@ SAME_IMAGES = Case("two-images", ("First ", image(4, 6), " then ", image(4, 6), 
 VIDEO_5 = Case("video-5", ("A clip: ", video(5, 6, 4, 1.0), "QUESTION"))
 IMAGE_AND_VIDEO = Case("image-video", ("QUESTION ", image(4, 6), " or ", video(4, 4, 6), " ?"))
 
-# For SmolVLM2: squares, one size a checkpoint; frames about a second apart.
+# For SmolVLM2 and LLaVA-OneVision: squares, one size a checkpoint; frames about a second apart.
 def squares(side: int) -> dict[str, Case]:
     square, seconds = image(side, side), {"height": side, "width": side}
     return {
@@ -236,5 +236,26 @@ FIXTURES: list[tuple[Shape, list[Case]]] = [
             image_mean=(0.5,) * 3, image_std=(0.5,) * 3,
         ),
         [squares(8)["image"], squares(8)["video"]],
+    ),
+    (
+        Shape(
+            "onevision-gqa3-hd32", "LLaVA-OneVision: three query heads to one, an odd number of patches a side", 61, 96, 3, 1, 2, 96, True, 64, 2, 3,
+            family="mlp", vision_mlp=80, patch=14, position_side=5, vocab=389, image_mean=(0.5,) * 3, image_std=(0.5,) * 3,
+        ),
+        [squares(5)[name] for name in ("image", "images", "video", "turns")],
+    ),
+    (
+        Shape(
+            "onevision-gqa2-hd40", "LLaVA-OneVision: untied, F32, encoder heads of 36", 62, 80, 2, 1, 2, 64, False, 72, 2, 2,
+            "F32", family="mlp", vision_mlp=64, patch=14, position_side=4, vocab=400, rope_theta=1e4, image_mean=(0.5,) * 3, image_std=(0.5,) * 3,
+        ),
+        [TEXT, squares(4)["images"], squares(4)["video"]],
+    ),
+    (
+        Shape(
+            "onevision-gqa1-hd64", "LLaVA-OneVision: Q8_0 in both files", 63, 128, 2, 2, 3, 96, True, 32, 1, 2,
+            "Q8_0", "Q8_0", family="mlp", vision_mlp=96, patch=14, position_side=6, vocab=389, image_mean=(0.5,) * 3, image_std=(0.5,) * 3,
+        ),
+        [squares(6)["image"], squares(6)["video"]],
     ),
 ]

@@ -3,7 +3,8 @@
 Small byte-level BPEs: the 256 bytes, some merges learnt from a few lines in several scripts,
 and special tokens. That of the Qwen-VL families brings text to NFC, has Qwen2's
 pre-tokenisation pattern and the special tokens of Qwen2-VL; two added tokens are not special,
-as in later Qwen releases. That of SmolVLM2 is of SmolLM's kind: digits alone, else GPT-2's.
+as in later Qwen releases. That of LLaVA-OneVision has Qwen2's first three special tokens and two
+pads. That of SmolVLM2 is of SmolLM's kind: digits alone, else GPT-2's.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ SMOLLM_SPECIAL_TOKENS = [
     "<image>",
     "<end_of_utterance>",
 ]
+ONEVISION_SPECIAL_TOKENS = [*SPECIAL_TOKENS[:3], "<image>", "<video>"]
 MERGES = 128
 
 # Qwen2's pre-tokenisation pattern: part of the format, any reader must use the same.
@@ -104,7 +106,7 @@ CHAT_TEMPLATE_PLAIN = CHAT_TEMPLATE[: CHAT_TEMPLATE.index("{%- if messages[0]")]
 
 
 def train_tokenizer(kind: str = "qwen2") -> Tokenizer:
-    """Bytes are ids 0-255, then the merges, then the added tokens. kind: `qwen2` or `smollm`."""
+    """Bytes are ids 0-255, then the merges, then the added tokens. kind: `qwen2`, `smollm` or `onevision`."""
     smollm = kind == "smollm"
     tokenizer = _empty_smollm() if smollm else _empty_tokenizer()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -112,8 +114,9 @@ def train_tokenizer(kind: str = "qwen2") -> Tokenizer:
         vocab_size=256 + MERGES, initial_alphabet=alphabet, special_tokens=[], show_progress=False
     )
     tokenizer.train_from_iterator(CORPUS.splitlines(keepends=True), trainer)
-    tokenizer.add_special_tokens(SMOLLM_SPECIAL_TOKENS if smollm else SPECIAL_TOKENS)
-    if smollm:
+    special = {"qwen2": SPECIAL_TOKENS, "smollm": SMOLLM_SPECIAL_TOKENS, "onevision": ONEVISION_SPECIAL_TOKENS}
+    tokenizer.add_special_tokens(special[kind])
+    if kind != "qwen2":
         return tokenizer
     plain = [AddedToken(token, special=False, normalized=False) for token in PLAIN_ADDED_TOKENS]
     tokenizer.add_tokens(plain)

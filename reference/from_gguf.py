@@ -23,6 +23,7 @@ from transformers import (
     Qwen3VLForConditionalGeneration,
 )
 
+import llava_onevision
 import smolvlm2
 
 # By `clip.projector_type`.
@@ -31,6 +32,7 @@ CLASSES = {
     "qwen2.5vl_merger": (Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration),
     "qwen3vl_merger": (Qwen3VLConfig, Qwen3VLForConditionalGeneration),
     smolvlm2.PROJECTOR: smolvlm2.CLASSES,
+    llava_onevision.PROJECTOR: llava_onevision.CLASSES,
 }
 # Neither file states these; they are those of all published checkpoints.
 WINDOW_PIXELS = 112
@@ -83,6 +85,8 @@ def load_model(model_path: str | Path, mmproj_path: str | Path) -> PreTrainedMod
     state = _text_state(text, text_meta[f"{arch}.block_count"])
     if arch == "llama":
         state = smolvlm2.text_state(state, text_meta) | smolvlm2.vision_state(vision)
+    elif arch == "qwen2":
+        state.update(llava_onevision.vision_state(vision))
     elif arch == "qwen3vl":
         state.update(_qwen3_vision_state(vision, model.config.vision_config))
     else:
@@ -97,6 +101,8 @@ def load_model(model_path: str | Path, mmproj_path: str | Path) -> PreTrainedMod
 def _config(text_meta: dict, text: dict, vision_meta: dict, vision: dict) -> PreTrainedConfig:
     if vision_meta["clip.projector_type"] == smolvlm2.PROJECTOR:
         return smolvlm2.config_from_gguf(text_meta, vision_meta, tied="output.weight" not in text)
+    if vision_meta["clip.projector_type"] == llava_onevision.PROJECTOR:
+        return llava_onevision.config_from_gguf(text_meta, vision_meta, tied="output.weight" not in text)
     config_class, _ = CLASSES[vision_meta["clip.projector_type"]]
     arch = text_meta["general.architecture"]
     tokens = text_meta["tokenizer.ggml.tokens"]

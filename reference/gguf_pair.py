@@ -16,6 +16,7 @@ from typing import Mapping, Sequence
 import gguf
 import torch
 
+import llava_onevision
 import smolvlm2
 from stored_types import FILE_TYPES, KINDS, stored_bytes, stored_type
 
@@ -25,6 +26,7 @@ ARCHITECTURES = {
     "qwen2_5_vl": (gguf.MODEL_ARCH.QWEN2VL, gguf.VisionProjectorType.QWEN25VL),
     "qwen3_vl": (gguf.MODEL_ARCH.QWEN3VL, gguf.VisionProjectorType.QWEN3VL),
     smolvlm2.MODEL_TYPE: (gguf.MODEL_ARCH.LLAMA, gguf.VisionProjectorType.IDEFICS3),
+    llava_onevision.MODEL_TYPE: (gguf.MODEL_ARCH.QWEN2, llava_onevision.PROJECTOR),
 }
 
 # llama.cpp's converter writes this when the checkpoint names no image size: the
@@ -50,7 +52,7 @@ def write_gguf_pair(
 ) -> None:
     """Writes the decoder and mmproj GGUF files of one checkpoint.
 
-    config: a `Qwen2VLConfig`, `Qwen2_5_VLConfig`, `Qwen3VLConfig` or `SmolVLMConfig`.
+    config: a `Qwen2VLConfig`, `Qwen2_5_VLConfig`, `Qwen3VLConfig`, `SmolVLMConfig` or `LlavaOnevisionConfig`.
     state_dict: as of `...ForConditionalGeneration` (`model.language_model.*`,
       `model.visual.*`, `lm_head.weight`) or of a file on disk (`model.*`, `visual.*`).
       With tied embeddings `lm_head.weight` is left out of the file, as readers expect.
@@ -62,9 +64,11 @@ def write_gguf_pair(
     """
     if isinstance(tokenizer_json, (str, Path)):
         tokenizer_json = json.loads(Path(tokenizer_json).read_text(encoding="utf-8"))
-    smol = config.model_type == smolvlm2.MODEL_TYPE
+    smol, onevision = (config.model_type == kind for kind in (smolvlm2.MODEL_TYPE, llava_onevision.MODEL_TYPE))
     if smol:
         text, vision = smolvlm2.stored_tensors(state_dict, config)
+    elif onevision:
+        text, vision = llava_onevision.stored_tensors(state_dict)
     else:
         tensors = {_checkpoint_name(key): value for key, value in state_dict.items()}
         text = {k: v for k, v in tensors.items() if not k.startswith("visual.")}
@@ -90,7 +94,7 @@ def write_gguf_pair(
     writer = _open(mmproj_path, "clip", gguf.GGUFType.MMPROJ, name)
     writer.add_file_type(FILE_TYPES[mmproj_type][0])
     writer.add_clip_projector_type(projector)
-    if smol:
+    if smol or onevision:
         smolvlm2.write_vision_parameters(writer, config, image_mean, image_std)
         stored, depth = vision, config.vision_config.num_hidden_layers
     else:
@@ -256,7 +260,7 @@ def _write_tensors(
     names = gguf.get_tensor_name_map(arch, max(blocks, 3))
     for source, tensor in tensors.items():
         stem, suffix = (source.removesuffix(".1"), ".1") if source.endswith(".weight.1") else (source, "")
-        final = stem.startswith(("v.", "mm."))
+        final = stem.startswith(("v.", "mm.")) or stem == llava_onevision.NEWLINE
         name = stem if final else names.get_name(stem, try_suffixes=(".weight", ".bias"))
         if name is None:
             raise ValueError(f"no GGUF name for tensor {source!r}")

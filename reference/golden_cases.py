@@ -8,10 +8,13 @@ import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
+import llava_onevision
 import smolvlm2
 from pixel_values import MERGE, TEMPORAL, pixel_values
 
 STEPS = 24
+# Encoders before decoders with positions of one axis; a temporal patch is one frame.
+SIGLIP = (smolvlm2.MODEL_TYPE, llava_onevision.MODEL_TYPE)
 
 
 @dataclass
@@ -57,7 +60,9 @@ def per_second(config) -> float | None:
 
 
 def merge_of(config) -> int:
-    """Patches a side that make one visual token."""
+    """Patches a side that make one visual token, before any pooling."""
+    if config.model_type == llava_onevision.MODEL_TYPE:
+        return 1
     return config.scale_factor if config.model_type == smolvlm2.MODEL_TYPE else MERGE
 
 
@@ -69,8 +74,9 @@ def pad_ids(config) -> list[int]:
 
 def make_prompt(tokenizer, text: str, media: list[Medium], mean, std, config) -> Prompt:
     """text has one pad a medium, in order; where times are text, one a temporal patch."""
-    patch, smol = config.vision_config.patch_size, config.model_type == smolvlm2.MODEL_TYPE
-    prepared = [(smolvlm2.pixel_values if smol else pixel_values)(medium.frames, mean, std, patch) for medium in media]
+    patch, siglip = config.vision_config.patch_size, config.model_type in SIGLIP
+    newlines = config.model_type == llava_onevision.MODEL_TYPE
+    prepared = [(smolvlm2.pixel_values if siglip else pixel_values)(medium.frames, mean, std, patch) for medium in media]
     grids = [grid for _, grid in prepared]
     parts = [patches if writes_times(config) and m.kind == "video" else 1 for m, (patches, _, _) in zip(media, grids)]
     owners = [i for i, count in enumerate(parts) for _ in range(count)]
@@ -80,12 +86,15 @@ def make_prompt(tokenizer, text: str, media: list[Medium], mean, std, config) ->
         if token in pads:
             medium = owners[len(runs)]
             t, h, w = grids[medium]
-            runs.append((len(ids), t * h * w // merge_of(config) ** 2 // parts[medium], medium))
-            ids += [token] * runs[-1][1]
+            whole = t * h * w // merge_of(config) ** 2
+            count = llava_onevision.token_count(media[medium].kind, (t, h, w)) if newlines else whole // parts[medium]
+            runs.append((len(ids), count, medium))
+            # One more pad stands for `image_newline`.
+            ids += [token] * (count + newlines)
         else:
             ids.append(token)
     assert len(runs) == len(owners)
-    if smol:
+    if siglip:
         return Prompt(ids, media, [v for v, _ in prepared], grids, runs, torch.arange(len(ids)).expand(3, -1))
     rate = per_second(config)
     shapes = [(grids[i][0] // parts[i], *grids[i][1:]) for i in owners]
@@ -143,6 +152,8 @@ def model_inputs(model: PreTrainedModel, prompt: Prompt) -> dict[str, torch.Tens
     """The arguments of the model's forward pass, without positions and cache."""
     if model.config.model_type == smolvlm2.MODEL_TYPE:
         return smolvlm2.model_inputs(prompt)
+    if model.config.model_type == llava_onevision.MODEL_TYPE:
+        return llava_onevision.model_inputs(prompt)
     clocked = per_second(model.config) is not None
     inputs: dict[str, torch.Tensor] = {"input_ids": torch.tensor([prompt.ids])}
     kinds = torch.zeros(1, len(prompt.ids), dtype=torch.int32)
@@ -164,12 +175,12 @@ def model_inputs(model: PreTrainedModel, prompt: Prompt) -> dict[str, torch.Tens
 
 def position_ids(model: PreTrainedModel, positions: torch.Tensor) -> torch.Tensor:
     """int64 [3, tokens] as the model takes them: those of one axis without it."""
-    return positions[:1] if model.config.model_type == smolvlm2.MODEL_TYPE else positions[:, None]
+    return positions[:1] if model.config.model_type in SIGLIP else positions[:, None]
 
 
 def transformers_positions(model: PreTrainedModel, prompt: Prompt) -> torch.Tensor:
     """What `get_rope_index` answers, int64 [3, tokens]."""
-    if model.config.model_type == smolvlm2.MODEL_TYPE:
+    if model.config.model_type in SIGLIP:
         return prompt.positions
     inputs = model_inputs(model, prompt)
     keys = ("input_ids", "mm_token_type_ids", "image_grid_thw", "video_grid_thw", "second_per_grid_ts")
@@ -185,6 +196,9 @@ def visual_tokens(model: PreTrainedModel, prompt: Prompt) -> np.ndarray:
     for medium, values, grid in zip(prompt.media, prompt.values, prompt.grids):
         if model.config.model_type == smolvlm2.MODEL_TYPE:
             rows.append(smolvlm2.visual_tokens(model, values))
+            continue
+        if model.config.model_type == llava_onevision.MODEL_TYPE:
+            rows.append(llava_onevision.visual_tokens(model, medium.kind, values))
             continue
         encode = model.get_image_features if medium.kind == "image" else model.get_video_features
         out = encode(values, torch.tensor([grid]))

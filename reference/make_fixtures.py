@@ -30,6 +30,7 @@ def write_all() -> None:
     FOLDER.mkdir(exist_ok=True)
     train_tokenizer().save(str(FOLDER / "tokenizer.json"))
     train_tokenizer("smollm").save(str(FOLDER / "tokenizer-smollm.json"))
+    train_tokenizer("onevision").save(str(FOLDER / "tokenizer-onevision.json"))
     write_texts(FOLDER)
     write_templates(FOLDER)
     write_tokenizers(FOLDER / "tokenizers")

@@ -171,7 +171,8 @@ def write_text_parameters(writer: gguf.GGUFWriter, text) -> None:
     writer.add_rope_dimension_count(text.head_dim)
 
 
-def write_vision_parameters(writer: gguf.GGUFWriter, config: SmolVLMConfig, mean, std) -> None:
+def write_vision_parameters(writer: gguf.GGUFWriter, config, mean, std) -> None:
+    """Those of a SigLIP encoder, and of SmolVLM2's projector."""
     vision = config.vision_config
     writer.add_clip_has_vision_encoder(True)
     writer.add_vision_projection_dim(config.text_config.hidden_size)
@@ -184,10 +185,11 @@ def write_vision_parameters(writer: gguf.GGUFWriter, config: SmolVLMConfig, mean
     writer.add_vision_image_mean([float(x) for x in mean])
     writer.add_vision_image_std([float(x) for x in std])
     writer.add_vision_attention_layernorm_eps(vision.layer_norm_eps)
-    writer.add_vision_projector_scale_factor(config.scale_factor)
     writer.add_vision_use_gelu(True)
-    # Of still images, whose tiles are made of a larger one.
-    writer.add_vision_preproc_image_size(4 * vision.image_size)
+    if config.model_type == MODEL_TYPE:
+        writer.add_vision_projector_scale_factor(config.scale_factor)
+        # Of still images, whose tiles are made of a larger one.
+        writer.add_vision_preproc_image_size(4 * vision.image_size)
 
 
 # --- Prompts ---

@@ -72,6 +72,17 @@ const MANNERS: Readonly<Record<string, Manner>> = {
     afterQuestion: '<end_of_utterance>\nAssistant:',
     afterAnswer: `<end_of_utterance>\n${SMOLVLM2_INTRO}`,
   },
+  'LLaVA-OneVision': {
+    fixture: 'onevision-gqa3-hd32',
+    frame: FRAME,
+    framesPerPatch: 1,
+    range: 400,
+    opening: '<|im_start|>user ',
+    // The pad stands for the embedding that ends a video.
+    video: (first, count) => [[first, count], '<video>\n'],
+    afterQuestion: '<|im_end|><|im_start|>assistant\n',
+    afterAnswer: '<|im_end|><|im_start|>user ',
+  },
 };
 
 /** Neighbouring texts as one, so that they are encoded as one. */

@@ -5,6 +5,7 @@ import type { LoadProgress } from './contract';
 import { planDecoder } from './decoder/buffers';
 import { Decoder } from './decoder/decoder';
 import type { DecoderHyper } from './decoder/hyper';
+import type { Ending } from './decoder/options';
 import { type FrameShape, frameShape } from './decoder/rotary';
 import { InvalidInputError, ModelFormatError } from './errors';
 import type { ByteSource } from './gguf/byte-source';
@@ -30,12 +31,15 @@ import { Tokenizer } from './text/tokenizer';
 import { planVision, VisionEncoder } from './vision/encoder';
 import { type FrameGrid, frameGrid } from './vision/frame-grid';
 import { FrameInput, type FrameInputOptions, planFrames } from './vision/frame-input';
+import type { VisionWeights } from './vision/hyper';
 
 export interface ModelOptions {
   readonly model: ByteSource;
   readonly mmproj: ByteSource;
   /** Size the encoder sees, in whole visual tokens; every frame is cropped and resized to it. */
   readonly frame: { readonly width: number; readonly height: number };
+  /** Whether frames are still pictures, which some families see finer than a video's; a session's are not. */
+  readonly still?: boolean;
   /** Most visual tokens the ring will ever hold; at least two frames. */
   readonly visualTokens: number;
   /** Room for text, pinned and dialogue, besides what a family writes between frames. */
@@ -123,7 +127,8 @@ function layOut(gpu: Gpu, modelFile: ModelFile, mmprojFile: ModelFile, options: 
   const hyper = readDecoderHyper(modelFile, family.decoder);
   const tokenizer = readTokenizer(modelFile, hyper);
   const conversation = conversationPieces(modelFile.metadata);
-  const frameText = new FrameText(conversation, family.video.eachFrame);
+  const { eachFrame, ended, pads } = family.video;
+  const frameText = new FrameText(conversation, eachFrame, ended ? pads.video : undefined);
   const visionHyper = readVisionHyper(mmprojFile, family.vision(mmprojFile.metadata));
   if (visionHyper.outputWidth !== hyper.width) {
     throw new InvalidInputError(
@@ -142,6 +147,7 @@ function layOut(gpu: Gpu, modelFile: ModelFile, mmprojFile: ModelFile, options: 
     visionHyper.patchSize,
     visionHyper.mergeSize,
     visionHyper.framesPerPatch,
+    options.still ? 1 : visionHyper.videoPooling,
   );
   const shape = frameShape(hyper, grid.tokenRows, grid.tokenCols);
   const trainedPositions = positionRange(options.trainedPositions ?? hyper.contextLength, hyper, shape);
@@ -170,6 +176,7 @@ function layOut(gpu: Gpu, modelFile: ModelFile, mmprojFile: ModelFile, options: 
   const visionWeights = new WeightPlan(mmprojFile, bindingBytes);
   const decoderWeights = planDecoderWeights(textWeights, hyper);
   const encoderWeights = planVisionWeights(mmprojFile, visionWeights, visionHyper);
+  const ending = ended ? endingOf(mmprojFile, encoderWeights, tokenizer, pads) : undefined;
   const plan: MemoryPlan = [
     ...textWeights.specs,
     ...visionWeights.specs,
@@ -200,6 +207,7 @@ function layOut(gpu: Gpu, modelFile: ModelFile, mmprojFile: ModelFile, options: 
     visionWeights,
     decoderWeights,
     encoderWeights,
+    ending,
   };
 }
 
@@ -242,7 +250,14 @@ async function build(
         positions,
         matmul,
       }),
-      Decoder.create(gpu, ledger, { hyper, weights: decoderWeights, ring: ringShape, blockTokens, matmul }),
+      Decoder.create(gpu, ledger, {
+        hyper,
+        weights: decoderWeights,
+        ring: ringShape,
+        blockTokens,
+        ending: layout.ending,
+        matmul,
+      }),
       Ring.create(gpu, ledger, ringShape, options.visualTokens, true),
       KeyRotation.create(gpu, ledger, ringShape, hyper),
     ]);
@@ -280,6 +295,20 @@ function readTokenizer(file: ModelFile, { vocab }: DecoderHyper): Tokenizer {
   if (tokenizer.size <= vocab) return tokenizer;
   throw new ModelFormatError(
     `${file.source.name}: its tokenizer has ${tokenizer.size} tokens, but only ${vocab} of them have an embedding; it was put together from two models, or damaged. Download it again, or a file that somebody else converted.`,
+  );
+}
+
+/** @throws ModelFormatError when the files lack the embedding that ends pictures and videos, or the pads it stands for. */
+function endingOf(
+  { source }: ModelFile,
+  { newline }: VisionWeights,
+  tokenizer: Tokenizer,
+  { image, video }: VideoFormat['pads'],
+): Ending {
+  if (newline)
+    return { embedding: newline, pads: { image: tokenizer.idOf(image), video: tokenizer.idOf(video) } };
+  throw new ModelFormatError(
+    `${source.name} has no tensor 'model.image_newline', which ends a video in models of its family; the file is damaged or of another model.`,
   );
 }
 

@@ -14,10 +14,11 @@ async function load(fixture: Fixture, test: Case, precision: 'f32' | 'f16'): Pro
   return loadModel(await testGpu(), {
     ...(await fixtureFiles(fixture.name)),
     frame: { width: columns * fixture.patchSize, height: rows * fixture.patchSize },
-    visualTokens: rows * columns,
+    visualTokens: 2 * rows * columns,
     textTokens: test.ids.length + 32,
     maxRgbPixels: rows * columns * fixture.patchSize ** 2,
     precision,
+    still: test.media.every(({ kind }) => kind === 'image'),
   });
 }
 
@@ -25,11 +26,11 @@ async function load(fixture: Fixture, test: Case, precision: 'f32' | 'f16'): Pro
 function runsOf(fixture: Fixture, { ids, media }: Case): PromptRun[] {
   const runs: PromptRun[] = [];
   let at = 0;
-  for (const { kind, grid, visualTokens } of media) {
-    const start = ids.indexOf(fixture.pads[kind], at);
+  for (const { kind, grid, start, visualTokens } of media) {
     if (start > at) runs.push({ kind: 'text', ids: ids.slice(at, start) });
     const [time, rows, columns] = grid;
-    runs.push({ kind, time, rows: rows / fixture.mergeSize, columns: columns / fixture.mergeSize });
+    const side = fixture.mergeSize * (kind === 'video' ? fixture.videoPooling : 1);
+    runs.push({ kind, time, rows: Math.ceil(rows / side), columns: Math.ceil(columns / side) });
     at = start + visualTokens.length / fixture.hiddenSize;
   }
   if (at < ids.length) runs.push({ kind: 'text', ids: ids.slice(at) });
@@ -53,8 +54,8 @@ function wholePatches({ framesPerPatch }: Fixture, { kind, frames }: Medium): re
 }
 
 /**
- * A session has one frame size; where a prompt has pictures of several, their golden visual tokens are put in
- * the decoder's input instead.
+ * A model is loaded for one frame size, and for video or still pictures; where a prompt has pictures of several,
+ * their golden visual tokens are put in the decoder's input instead.
  */
 function seeGolden(model: Model, { media }: Case): See {
   return (visual, time) => {
@@ -68,12 +69,16 @@ function seeGolden(model: Model, { media }: Case): See {
 async function run(fixture: Fixture, test: Case, precision: 'f32' | 'f16') {
   const model = await load(fixture, test, precision);
   try {
+    const [first] = test.media;
     const oneSize = test.media.every(
-      ({ grid }) => grid[1] === test.media[0]!.grid[1] && grid[2] === test.media[0]!.grid[2],
+      ({ kind, grid }) =>
+        grid[1] === first!.grid[1] &&
+        grid[2] === first!.grid[2] &&
+        (fixture.videoPooling === 1 || kind === first!.kind),
     );
     const runs = timed(
       fixture,
-      oneSize ? promptRuns(test.ids, fixture.pads, model.grid) : runsOf(fixture, test),
+      oneSize ? promptRuns(test.ids, fixture.pads, model.grid, model.video.ended) : runsOf(fixture, test),
       test,
     );
     const see = oneSize

@@ -40,13 +40,16 @@ const GREEDY: Sampling = { temperature: 0, topK: 0, topP: 1, seed: 0, maxTokens:
 
 /**
  * Splits a prompt of frames that all have one size into runs.
+ * @param ended whether one more pad ends every picture and video; it stays a token.
  * @throws InvalidInputError when a run of pads is no whole number of frames.
  */
 export function promptRuns(
   ids: readonly number[],
   pads: { readonly image: number; readonly video: number },
   { tokenRows, tokenCols }: { readonly tokenRows: number; readonly tokenCols: number },
+  ended = false,
 ): PromptRun[] {
+  const frameTokens = tokenRows * tokenCols;
   const kindOf = (id: number) => (id === pads.image ? 'image' : id === pads.video ? 'video' : 'text');
   const runs: PromptRun[] = [];
   for (let start = 0; start < ids.length; ) {
@@ -56,13 +59,17 @@ export function promptRuns(
     if (kind === 'text') {
       runs.push({ kind, ids: ids.slice(start, end) });
     } else {
-      const time = (end - start) / (tokenRows * tokenCols);
-      if (!Number.isInteger(time) || (kind === 'image' && time !== 1)) {
+      // Where each picture has an end, they may stand side by side.
+      if (ended && kind === 'image') end = Math.min(end, start + frameTokens + 1);
+      const last = ended ? end - 1 : end;
+      const time = (last - start) / frameTokens;
+      if (!Number.isInteger(time) || time < 1 || (kind === 'image' && time !== 1)) {
         throw new InvalidInputError(
-          `The prompt has ${end - start} ${kind} pads in a row, but a frame of this size makes ${tokenRows * tokenCols} visual tokens.`,
+          `The prompt has ${end - start} ${kind} pads in a row, but a frame of this size makes ${frameTokens} visual tokens${ended ? ', and one more pad ends a picture or video' : ''}.`,
         );
       }
       runs.push({ kind, time, rows: tokenRows, columns: tokenCols });
+      if (ended) runs.push({ kind: 'text', ids: ids.slice(last, end) });
     }
     start = end;
   }

@@ -11,10 +11,19 @@ export interface DecoderShape extends BlockShape {
   readonly scanSlots: number;
 }
 
+/** What is put in for pads among a block's ids. */
+export interface Ending {
+  /** Buffer of the embedding, `[width]`. */
+  readonly embedding: string;
+  readonly pads: { readonly image: number; readonly video: number };
+}
+
 export interface DecoderOptions {
   readonly hyper: DecoderHyper;
   readonly weights: DecoderWeights;
   readonly ring: RingShape;
   readonly blockTokens: number;
+  /** For families in which a pad ends pictures and videos. */
+  readonly ending?: Ending;
   readonly matmul: MatmulChoice;
 }

@@ -21,6 +21,7 @@ export function blockProgram(gpu: Gpu, ledger: Ledger, options: DecoderOptions):
   const step = buffer('step');
   const builder: Builder = new ProgramBuilder();
   addEmbedding(builder, ledger, options);
+  addEnding(builder, ledger, options);
   const norm = (gain: string) =>
     builder.add(
       {
@@ -150,6 +151,25 @@ function addEmbedding(builder: Builder, ledger: Ledger, { weights }: DecoderOpti
       ({ tokens, embed }) => [embed ? tokens : 0],
     );
   }
+}
+
+/** The embedding that ends pictures and videos, for the pads among the ids. No answer has any. */
+function addEnding(builder: Builder, ledger: Ledger, { hyper, ending }: DecoderOptions): void {
+  if (!ending) return;
+  const { embedding, pads } = ending;
+  builder.add(
+    {
+      module: 'embed_ending',
+      constants: { width: hyper.width, image_pad: pads.image, video_pad: pads.video },
+    },
+    {
+      step: ledger.get('decoder.step'),
+      ids: ledger.get('decoder.ids'),
+      ending: ledger.get(embedding),
+      y: ledger.get('decoder.hidden'),
+    },
+    ({ tokens, embed }) => [embed ? tokens : 0],
+  );
 }
 
 /** Norms of query and key heads, where the decoder has them. */

@@ -15,6 +15,8 @@ export interface VideoFormat {
    * temporal patch comes one position after the one before.
    */
   readonly positionsPerSecond?: number;
+  /** Whether one more pad ends every picture and video: it stands for the vision file's own embedding `image_newline`. */
+  readonly ended?: boolean;
   /** For families in which each temporal patch is a video of its own, between its own words and markers. */
   readonly eachFrame?: FrameWords;
 }

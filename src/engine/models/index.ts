@@ -3,12 +3,13 @@
 import { ModelFormatError } from '../errors';
 import type { ModelFile } from '../gguf/model-file';
 import type { Family } from './family';
+import { LLAVA_ONEVISION } from './llava-onevision';
 import { QWEN2_5_VL } from './qwen2.5-vl';
 import { QWEN2_VL } from './qwen2-vl';
 import { QWEN3_VL } from './qwen3-vl';
 import { SMOLVLM2 } from './smolvlm2';
 
-export const FAMILIES: readonly Family[] = [QWEN2_VL, QWEN2_5_VL, QWEN3_VL, SMOLVLM2];
+export const FAMILIES: readonly Family[] = [QWEN2_VL, QWEN2_5_VL, QWEN3_VL, SMOLVLM2, LLAVA_ONEVISION];
 
 /**
  * The family of a vision file.

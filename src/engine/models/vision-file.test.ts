@@ -121,3 +121,29 @@ describe('qwen2-vl vision files', () => {
     await expect(load(rest)).rejects.toThrow(/v.post_ln.bias/);
   });
 });
+
+describe('llava-onevision vision files', () => {
+  /** As llama.cpp's tools write them: no last norm, and a projection width that is not the decoder's. */
+  const metadata = { ...METADATA, 'clip.projector_type': 'mlp', 'clip.vision.projection_dim': 0 };
+  const named: Record<string, number[]> = {
+    ...Object.fromEntries(
+      Object.entries(shapes()).filter(([name]) => !/^(v\.post_ln|mm\.|v\.patch_embd\.weight\.1)/.test(name)),
+    ),
+    'mm.0.weight': [12, 8],
+    'mm.0.bias': [12],
+    'mm.2.weight': [12, 12],
+    'mm.2.bias': [12],
+  };
+
+  it.each([
+    [{}, undefined],
+    [{ 'model.image_newline': [12] }, 'weights.test.mmproj.gguf.model.image_newline'],
+  ])('reads a projector of each patch; beside %j', async (newline, buffer) => {
+    const file = await open(metadata, { ...named, ...newline } as Record<string, number[]>);
+    const hyper = hyperOf(file);
+    const weights = planVisionWeights(file, new WeightPlan(file, 2 ** 20), hyper);
+    expect(hyper).toMatchObject({ outputWidth: 12, mergeSize: 1, framesPerPatch: 1, videoPooling: 2 });
+    expect(weights.merger.norm).toBeUndefined();
+    expect(weights.newline).toBe(buffer);
+  });
+});

@@ -24,7 +24,11 @@ export function readVisionHyper(file: ModelFile, traits: VisionTraits): VisionHy
     ffn: feedForwardWidth(file, metadata.number('clip.vision.embedding_length')),
     patchSize: metadata.number('clip.vision.patch_size'),
     mergeSize: traits.mergeSize ?? metadata.number('clip.vision.spatial_merge_size', 2),
-    outputWidth: metadata.number('clip.vision.projection_dim'),
+    // Files of LLaVA's kind have the width of another model's under that key.
+    outputWidth:
+      traits.projector === 'patch_mlp'
+        ? file.weight('mm.2.weight').rows
+        : metadata.number('clip.vision.projection_dim'),
     epsilon: metadata.number('clip.vision.attention.layer_norm_epsilon'),
     imageMean: colour(file, 'clip.vision.image_mean'),
     imageStd: colour(file, 'clip.vision.image_std'),
@@ -43,6 +47,8 @@ export function readVisionHyper(file: ModelFile, traits: VisionTraits): VisionHy
   }
   return hyper;
 }
+
+const NEWLINE = 'model.image_newline';
 
 /**
  * Asks a weight plan for everything the encoder multiplies by.
@@ -83,12 +89,13 @@ export function planVisionWeights(file: ModelFile, plan: WeightPlan, hyper: Visi
     ],
     blocks,
     merger: {
-      norm: norm('v.post_ln'),
+      ...(hyper.projector === 'patch_mlp' ? {} : { norm: norm('v.post_ln') }),
       layers:
         hyper.projector === 'linear'
           ? [plan.matrix(['mm.model.fc.weight'])]
           : [linear('mm.0'), linear('mm.2')],
     },
+    ...(file.tensors.has(NEWLINE) ? { newline: plan.vector([NEWLINE]) } : {}),
     deepstack: (hyper.deepstackBlocks ?? []).map((block) => {
       const name = `v.deepstack.${block}`;
       return { norm: norm(`${name}.norm`), layers: [linear(`${name}.fc1`), linear(`${name}.fc2`)] };
@@ -153,8 +160,9 @@ function checkShapes(file: ModelFile, hyper: VisionHyper, weights: VisionWeights
     check(`feed-forward input of block ${i}`, fc1, gated ? 2 * ffn : ffn, embed);
     check(`feed-forward output of block ${i}`, fc2, embed, ffn);
   });
+  const between = hyper.projector === 'patch_mlp' ? outputWidth : merged;
   for (const { layers } of [weights.merger, ...weights.deepstack]) {
-    for (const hidden of layers.slice(0, -1)) check('first merger matrix', hidden, merged, merged);
-    check('last merger matrix', layers.at(-1)!, outputWidth, merged);
+    for (const hidden of layers.slice(0, -1)) check('first merger matrix', hidden, between, merged);
+    check('last merger matrix', layers.at(-1)!, outputWidth, between);
   }
 }

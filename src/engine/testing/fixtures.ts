@@ -14,6 +14,8 @@ export interface Medium {
   /** Temporal patches, and rows and columns of patches. */
   readonly grid: readonly [time: number, rows: number, columns: number];
   readonly frames: readonly RgbFrame[];
+  /** Place of the first visual token among the prompt's ids. */
+  readonly start: number;
   readonly framesPerSecond: number;
   /** Golden visual tokens, `[tokens, width]`. */
   readonly visualTokens: Float32Array<ArrayBuffer>;
@@ -42,6 +44,8 @@ export interface Fixture {
   readonly mergeSize: number;
   /** Of a temporal patch. */
   readonly framesPerPatch: number;
+  /** Visual tokens a side of a video's frames that are pooled to one. */
+  readonly videoPooling: 1 | 2;
   readonly pads: { readonly image: number; readonly video: number };
   readonly cases: readonly Case[];
 }
@@ -54,6 +58,7 @@ interface StoredCase {
     grid: [number, number, number];
     framesFile: string;
     framesPerSecond: number;
+    tokenStart: number;
     tokenCount: number;
   }[];
   readonly visualTokensFile?: string;
@@ -78,6 +83,7 @@ export function fixture(name: string): Fixture {
     patchSize: config.patchSize,
     mergeSize: config.mergeSize,
     framesPerPatch: config.framesPerPatch,
+    videoPooling: config.videoPooling,
     pads: { image: config.imagePadId, video: config.videoPadId },
     cases: cases.map((stored: StoredCase) => readCase(stored, config.hiddenSize, config.deepstackLayers)),
   };
@@ -117,8 +123,9 @@ function readCase(stored: StoredCase, width: number, layers: number): Case {
   return {
     name: stored.name,
     ids: stored.ids,
-    media: stored.media.map(({ kind, grid, framesFile, framesPerSecond }, index) => ({
+    media: stored.media.map(({ kind, grid, framesFile, framesPerSecond, tokenStart }, index) => ({
       kind,
+      start: tokenStart,
       grid,
       framesPerSecond,
       frames: npyFrames(parseNpy(fixtureBytes(framesFile), framesFile), framesFile),

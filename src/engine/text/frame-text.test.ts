@@ -22,6 +22,11 @@ it('nothing within a video whose times are positions', () => {
   expect([text.closing, text.leadAfterFrames]).toEqual(['<|vision_end|>', '']);
 });
 
+it('a pad that ends a video', () => {
+  const text = new FrameText({ ...PIECES, afterFrames: '\n' }, undefined, '<video>');
+  expect([text.before('next', 3), text.closing]).toEqual(['', '<video>\n']);
+});
+
 it('times and markers around every frame', () => {
   const text = new FrameText(PIECES, QWEN3_VL.video.eachFrame);
   expect([text.eachFrame, text.opening]).toEqual([true, 'USER ']);

@@ -23,11 +23,16 @@ export type FramePlace = 'first' | 'next' | 'after-turn';
 export class FrameText {
   readonly #pieces: ConversationPieces;
   readonly #words: FrameWords | undefined;
+  readonly #ending: string;
 
-  /** @param words of a family in which every frame is a video of its own. */
-  constructor(pieces: ConversationPieces, words?: FrameWords) {
+  /**
+   * @param words of a family in which every frame is a video of its own.
+   * @param ending a pad that ends a video, in families that have one.
+   */
+  constructor(pieces: ConversationPieces, words?: FrameWords, ending = '') {
     this.#pieces = pieces;
     this.#words = words;
+    this.#ending = ending;
   }
 
   /** Whether every frame has text before it. */
@@ -52,7 +57,7 @@ export class FrameText {
   /** What ends frames, when a question comes. */
   get closing(): string {
     const { afterFrames } = this.#pieces;
-    if (!this.#words) return afterFrames;
+    if (!this.#words) return `${this.#ending}${afterFrames}`;
     return `${this.#words.after}${afterFrames.startsWith(VISION_END) ? afterFrames.slice(VISION_END.length) : afterFrames}`;
   }
 

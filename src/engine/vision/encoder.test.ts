@@ -19,13 +19,14 @@ import { FrameInput, planFrames } from './frame-input';
 const SLOT = 1;
 
 /** Visual tokens of all temporal patches of a medium, then what goes to each of the decoder's first layers. */
-async function encode(fixtureName: string, { frames }: Medium, f16 = false): Promise<Float32Array[]> {
+async function encode(fixtureName: string, { kind, frames }: Medium, f16 = false): Promise<Float32Array[]> {
   const gpu = await testGpu();
   const { device } = gpu;
   const file = await openModelFile((await fixtureFiles(fixtureName)).mmproj);
   const hyper = readVisionHyper(file, familyOf(file).vision(file.metadata));
   const { width, height } = frames[0]!;
-  const grid = frameGrid(width, height, hyper.patchSize, hyper.mergeSize, hyper.framesPerPatch);
+  const pooling = kind === 'video' ? hyper.videoPooling : 1;
+  const grid = frameGrid(width, height, hyper.patchSize, hyper.mergeSize, hyper.framesPerPatch, pooling);
   const outputs = ['tokens', ...(hyper.deepstackBlocks ?? []).map((block) => `features.${block}`)];
   const plan = new WeightPlan(file, device.limits.maxStorageBufferBindingSize);
   const weights = planVisionWeights(file, plan, hyper);

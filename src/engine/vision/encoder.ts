@@ -50,14 +50,17 @@ const ATTENTION_SIDE = 32;
 /** The encoder's buffers besides its weights. */
 export function planVision(hyper: VisionHyper, grid: FrameGrid): BufferSpec[] {
   const { embed, heads, ffn, feedForward, windows } = hyper;
-  const { patches } = grid;
+  const { patches, tokens } = grid;
+  /** Width between the two matrices of a patch's own. */
+  const projected = hyper.projector === 'patch_mlp' ? hyper.outputWidth : 0;
   const gated = feedForward === 'swiglu';
   return [
     ...PIXELS.slice(0, grid.framesPerPatch).map((name) => storage(name, 'activations', 4 * frameWords(grid))),
     storage(STREAM, 'activations', patches * embed),
-    storage(NORMED, 'activations', patches * embed),
+    // And in the end the merger's hidden values, pooled.
+    storage(NORMED, 'activations', Math.max(patches * embed, tokens * projected)),
     // In turn: queries, keys and values; the feed-forward part's hidden values; the merger's.
-    storage(WIDE, 'activations', patches * Math.max(3 * embed, gated ? 2 * ffn : ffn)),
+    storage(WIDE, 'activations', patches * Math.max(3 * embed, gated ? 2 * ffn : ffn, projected)),
     ...(gated ? [storage(GATED, 'activations', patches * ffn)] : []),
     ...(hyper.rotary ? [storage(ROTARY, 'weights', patches * (embed / heads))] : []),
     ...(hyper.learnedPositions ? [storage(POSITIONS, 'weights', patches * embed)] : []),
@@ -181,8 +184,12 @@ function encoderParts(ledger: Ledger, options: VisionEncoderOptions): Part<Progr
     const merger = mergerProgram(ledger, options, weights.deepstack[branch]!, 'blocks', features[branch]!);
     parts.push({ rows: grid.tokens, program: merger });
   }
+  const byPatch = hyper.projector === 'patch_mlp';
+  if (byPatch) addPatchProjection(tower, ledger, options);
   endTower();
-  const merger = mergerProgram(ledger, options, weights.merger, 'patches', tokens);
+  const merger = byPatch
+    ? poolingProgram(ledger, options)
+    : mergerProgram(ledger, options, weights.merger, 'patches', tokens);
   parts.push({ rows: grid.tokens, program: merger });
   return parts;
 }
@@ -267,9 +274,9 @@ function mergerProgram(
   const builder: Builder = new ProgramBuilder();
   const step = ledger.get(TOKEN_STEP);
   if (normed === 'patches') {
-    addNorm(builder, ledger, options, norm, { source: hyper.windows && ledger.get(ROW_OF_PATCH) });
+    addNorm(builder, ledger, options, norm!, { source: hyper.windows && ledger.get(ROW_OF_PATCH) });
   } else {
-    addNorm(builder, ledger, options, norm, { joined: grid.mergeSize ** 2 });
+    addNorm(builder, ledger, options, norm!, { joined: grid.mergeSize ** 2 });
   }
   let x: Binding = ledger.get(NORMED);
   for (const hidden of layers.slice(0, -1)) {
@@ -278,6 +285,44 @@ function mergerProgram(
     x = wide;
   }
   addMatmul(builder, ledger, layers.at(-1)!, { step, x, y, matmul });
+  return builder;
+}
+
+/** The first of a patch's own two matrices, and GELU. */
+function addPatchProjection(
+  builder: Builder,
+  ledger: Ledger,
+  { weights, matmul }: VisionEncoderOptions,
+): void {
+  addMatmul(builder, ledger, weights.merger.layers[0]!, {
+    step: ledger.get(PATCH_STEP),
+    x: ledger.get(STREAM),
+    y: ledger.get(WIDE),
+    epilogue: 'gelu',
+    matmul,
+  });
+}
+
+/** The second, of patches or of what they are pooled to: that comes to the same after it, and is less before it. */
+function poolingProgram(ledger: Ledger, options: VisionEncoderOptions): ProgramBuilder<BlockShape> {
+  const { hyper, grid, weights, tokens, matmul } = options;
+  const { patchRows, patchCols, pooling } = grid;
+  const builder: Builder = new ProgramBuilder();
+  if (pooling === 2) {
+    const width = hyper.outputWidth;
+    builder.add(
+      { module: 'vision_pool', constants: { rows: patchRows, cols: patchCols, width } },
+      { x: ledger.get(WIDE), y: ledger.get(NORMED) },
+      [Math.ceil(width / 4 / 64), grid.tokens],
+    );
+  }
+  const x = ledger.get(pooling === 2 ? NORMED : WIDE);
+  addMatmul(builder, ledger, weights.merger.layers[1]!, {
+    step: ledger.get(TOKEN_STEP),
+    x,
+    y: tokens,
+    matmul,
+  });
   return builder;
 }
 

@@ -12,6 +12,8 @@ export interface FrameGrid {
   readonly mergeSize: number;
   /** Frames of a temporal patch: what the encoder takes at once. */
   readonly framesPerPatch: 1 | 2;
+  /** Places a side of the merger's that pooling makes one visual token of; at the edges there may be fewer. */
+  readonly pooling: 1 | 2;
   readonly patchRows: number;
   readonly patchCols: number;
   /** `patchRows * patchCols`: patches of one temporal patch. */
@@ -29,6 +31,7 @@ export function frameGrid(
   patchSize: number,
   mergeSize: number,
   framesPerPatch: 1 | 2 = 2,
+  pooling: 1 | 2 = 1,
 ): FrameGrid {
   const unit = patchSize * mergeSize;
   if (!isMultiple(width, unit) || !isMultiple(height, unit)) {
@@ -37,13 +40,17 @@ export function frameGrid(
     );
   }
   const [patchRows, patchCols] = [height / patchSize, width / patchSize];
-  const [tokenRows, tokenCols] = [height / unit, width / unit];
+  const [tokenRows, tokenCols] = [height, width].map((pixels) => Math.ceil(pixels / unit / pooling)) as [
+    number,
+    number,
+  ];
   return {
     width,
     height,
     patchSize,
     mergeSize,
     framesPerPatch,
+    pooling,
     patchRows,
     patchCols,
     patches: patchRows * patchCols,
@@ -64,14 +71,14 @@ export interface PatchPlace {
 }
 
 /** The place of each patch, in the order of patches: merge blocks row-major. */
-export function patchPlaces({ tokenRows, tokenCols, mergeSize }: FrameGrid): PatchPlace[] {
+export function patchPlaces({ patchRows, patchCols, mergeSize }: FrameGrid): PatchPlace[] {
   const places: PatchPlace[] = [];
-  for (let tokenRow = 0; tokenRow < tokenRows; tokenRow++) {
-    for (let tokenCol = 0; tokenCol < tokenCols; tokenCol++) {
+  for (let top = 0; top < patchRows; top += mergeSize) {
+    for (let left = 0; left < patchCols; left += mergeSize) {
       for (let inner = 0; inner < mergeSize ** 2; inner++) {
         places.push({
-          row: tokenRow * mergeSize + Math.floor(inner / mergeSize),
-          col: tokenCol * mergeSize + (inner % mergeSize),
+          row: top + Math.floor(inner / mergeSize),
+          col: left + (inner % mergeSize),
         });
       }
     }

@@ -29,8 +29,13 @@ export interface VisionTraits {
   };
   /** Patches know where they are by a learned table of a square of patches; how a frame's lie on it. */
   readonly learnedPositions?: PositionFit;
-  /** How a visual token is made of its patches: two matrices with GELU between, or one. */
-  readonly projector: 'mlp' | 'linear';
+  /**
+   * How a visual token is made of its patches: normalised, by two matrices with GELU between or by one; or of each patch
+   * as it is, by two.
+   */
+  readonly projector: 'mlp' | 'linear' | 'patch_mlp';
+  /** Visual tokens a side that are pooled to one where frames are a video's, not still pictures; 1 if left out. */
+  readonly videoPooling?: 2;
   /** Patches a side that make one visual token, where the file does not say it as `spatial_merge_size`. */
   readonly mergeSize?: number;
   /** Blocks whose output goes to the decoder's first layers, through a merger each (DeepStack). */
@@ -78,9 +83,12 @@ export interface VisionBlockWeights {
 
 /** Makes one visual token of a merge block. */
 export interface MergerWeights {
-  /** Of each patch; or of a merge block's patches joined, `[mergeSize² * embed]`. */
-  readonly norm: NormWeights;
-  /** The last `[outputWidth, mergeSize² * embed]`; one before it is square, and GELU comes between. */
+  /** Of each patch; or of a merge block's patches joined, `[mergeSize² * embed]`. None before `patch_mlp`. */
+  readonly norm?: NormWeights;
+  /**
+   * The last `[outputWidth, mergeSize² * embed]`; one before it is square, and GELU comes between. In `patch_mlp`
+   * `[outputWidth, embed]` and a square one.
+   */
   readonly layers: readonly Matrix[];
 }
 
@@ -89,8 +97,10 @@ export interface VisionWeights {
   /** `[embed, 3 * patchSize²]` for each frame of a temporal patch. */
   readonly patch: readonly Matrix[];
   readonly blocks: readonly VisionBlockWeights[];
-  /** Normalises each patch. */
+  /** Normalises each patch, if anything. */
   readonly merger: MergerWeights;
+  /** Buffer of the embedding that ends pictures and videos, `[outputWidth]`, where the file has one. */
+  readonly newline?: string;
   /** One for each of `deepstackBlocks`; they normalise merge blocks. */
   readonly deepstack: readonly MergerWeights[];
 }

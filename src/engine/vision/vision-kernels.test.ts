@@ -171,6 +171,46 @@ function rotate(data: Float32Array, places: { row: number; col: number }[], head
   return result;
 }
 
+describe('vision_pool', () => {
+  it.each([
+    [4, 6],
+    [5, 3],
+    [1, 2],
+    [27, 27],
+  ])('%i × %i patches', async (rows, cols) => {
+    const { device } = await testGpu();
+    const width = 8;
+    const [outRows, outCols] = [Math.ceil(rows / 2), Math.ceil(cols / 2)];
+    const x = randomFloats(rows * cols * width, 5);
+    const y = emptyBuffer(device, outRows * outCols * width);
+    await runKernel(
+      device,
+      { module: 'vision_pool', constants: { rows, cols, width } },
+      { x: upload(device, x), y },
+      [1, outRows * outCols],
+    );
+    /** Share of each patch of an axis: a triangle as wide as two patches around the middle of the place. */
+    const shares = (place: number, out: number, count: number) => {
+      const middle = Math.max((place + 0.5) * (count / out) - 0.5, 0);
+      return Array.from({ length: count }, (_, i) => Math.max(0, 1 - Math.abs(i - middle)));
+    };
+    const wanted = Array.from({ length: outRows * outCols * width }, (_, at) => {
+      const place = Math.floor(at / width);
+      const ofCols = shares(place % outCols, outCols, cols);
+      return shares(Math.floor(place / outCols), outRows, rows).reduce(
+        (sum, ofRow, row) =>
+          sum +
+          ofCols.reduce(
+            (s, share, col) => s + ofRow * share * x[(row * cols + col) * width + (at % width)]!,
+            0,
+          ),
+        0,
+      );
+    });
+    expect(maxDifference(await downloadFloats(device, y), wanted)).toBeLessThan(TOLERANCE.kernelF32);
+  });
+});
+
 describe('vision_pixels', () => {
   // The second time, rows take their patches in another order.
   it.each([undefined, [3, 0, 4, 2, 1]])('normalises each channel of both frames; order %j', async (order) => {
