@@ -52,6 +52,8 @@ export class EngineClient {
   /** Rejects of the calls under way: a dead worker never answers them. */
   readonly #underWay = new Set<(error: Error) => void>();
   #ended: Error | null = null;
+  /** Of the last load, for while the worker does not know of it yet. */
+  #loading = new AbortController();
 
   constructor(events: EngineEvents) {
     this.#events = events;
@@ -70,7 +72,12 @@ export class EngineClient {
     const onFailed = Comlink.proxy((kind: string, message: string) =>
       this.#lost(typed(Object.assign(new Error(message), { name: kind }))),
     );
-    return this.#withHub(request, (hub) => this.#remote.load(request, onStatus, onFailed, hub));
+    const loading = new AbortController();
+    this.#loading = loading;
+    return this.#withHub(request, async (hub) => {
+      loading.signal.throwIfAborted();
+      return this.#remote.load(request, onStatus, onFailed, hub);
+    });
   }
 
   /** What a load would take; nothing but the headers of its files is downloaded. @throws as `load`. */
@@ -80,6 +87,7 @@ export class EngineClient {
 
   /** Ends the load under way. What has arrived stays for the next one. */
   cancelLoad(): Promise<void> {
+    this.#loading.abort(new DOMException('Loading was cancelled.', 'AbortError'));
     return this.#call(() => this.#remote.cancelLoad());
   }
 

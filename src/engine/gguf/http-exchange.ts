@@ -12,7 +12,8 @@ export interface HttpOptions {
   readonly retryMs?: number;
 }
 
-const STALL_MS = 20_000;
+/** How long no byte may come where nothing else is asked for. */
+export const STALL_MS = 20_000;
 const RETRIES = 5;
 const RETRY_MS = 500;
 

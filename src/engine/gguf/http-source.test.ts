@@ -1,6 +1,6 @@
 // The HTTP source against a real server that does everything wrong that servers do.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DownloadError, FileChangedError } from '../errors';
+import { DownloadError, FileChangedError, InvalidInputError } from '../errors';
 import { fileName, findHttpFile, HttpSource } from './http-source';
 import { FileServer } from './testing/file-server';
 
@@ -207,4 +207,11 @@ it('a file replaced in mid-download is told from the one begun, with ranges and 
 it('a file is called by the last part of its address', () => {
   expect(fileName('https://host/a/Q4%20K.gguf?download=true')).toBe('Q4 K.gguf');
   expect(fileName('https://host/')).toBe('host');
+  expect(fileName('https://host/100%.gguf')).toBe('100%.gguf');
+});
+
+it('an address that is none is named', async () => {
+  const finding = findHttpFile('models/model.gguf', PATIENCE);
+  await expect(finding).rejects.toBeInstanceOf(InvalidInputError);
+  await expect(finding).rejects.toThrow('“models/model.gguf” is not an address');
 });

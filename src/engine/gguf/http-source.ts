@@ -1,7 +1,7 @@
 // A byte source over HTTP, in the browser and in Node: ranges of one version of a file, any number of them at a time.
 // A connection that breaks off or stalls is taken up again at the byte where it ended, a few times; what a server
 // says of the file is checked in every answer. Servers that ignore ranges work too: what precedes is skipped.
-import { DownloadError, type EngineError, FileChangedError } from '../errors';
+import { DownloadError, type EngineError, FileChangedError, InvalidInputError } from '../errors';
 import { type ByteSource, checkRange } from './byte-source';
 import { Exchange, type HttpOptions, Interruption, Retries } from './http-exchange';
 
@@ -18,7 +18,8 @@ export interface HttpFile {
 }
 
 /**
- * Asks a server what a file is. @throws DownloadError when it cannot be had, or its size is not told.
+ * Asks a server what a file is. @throws DownloadError when it cannot be had, or its size is not told;
+ *   InvalidInputError when the address is none.
  * @param name for messages; the last part of the address if left out.
  */
 export async function findHttpFile(
@@ -133,9 +134,19 @@ export class HttpSource implements ByteSource {
   }
 }
 
-/** The last part of an address's path. */
+/** The last part of an address's path. @throws InvalidInputError when it is no address. */
 export function fileName(url: string): string {
-  return decodeURIComponent(new URL(url).pathname.split('/').at(-1)!) || new URL(url).host;
+  if (!URL.canParse(url)) {
+    throw new InvalidInputError(`“${url}” is not an address; give it in full, with https:// before it.`);
+  }
+  const { pathname, host } = new URL(url);
+  const last = pathname.split('/').at(-1) || host;
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    // A percent sign that stands for itself.
+    return last;
+  }
 }
 
 /** Why there is no file in an answer; an Interruption if there may be one the next time. */

@@ -78,6 +78,7 @@ export class BlockFile {
 
   /** The bytes of a range, whatever stands there. */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    this.#assertOpen();
     const bytes = new Uint8Array(length);
     // A file that was cut short reads as zeros, which are not what was written.
     this.#data.read(bytes, { at: offset });
@@ -87,8 +88,7 @@ export class BlockFile {
   /** Writes a whole block. @throws StorageError when there is no room. */
   async write(block: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const hash = await sha256(bytes);
-    // Closed meanwhile: by now the system may know another file by the same handle.
-    if (this.#isClosed) throw new DOMException(`${this.name} was closed.`, 'AbortError');
+    this.#assertOpen();
     writeAt(this.#data, this.name, bytes, this.range(block).start);
     this.#setHash(block, hash);
   }
@@ -106,10 +106,12 @@ export class BlockFile {
     this.#setHash(block, new Uint8Array(HASH_BYTES));
   }
 
-  /** Counts every block as missing. */
+  /** Drops every block. */
   clear(): void {
+    this.#assertOpen();
     this.#record.fill(0);
     this.#recordFile.truncate(0);
+    this.#data.truncate(0);
   }
 
   close(): void {
@@ -124,7 +126,13 @@ export class BlockFile {
     return hashIn(this.#record, block);
   }
 
+  /** Once it is closed, the system may know another file by the same handle. */
+  #assertOpen(): void {
+    if (this.#isClosed) throw new DOMException(`${this.name} was closed.`, 'AbortError');
+  }
+
   #setHash(block: number, hash: Uint8Array): void {
+    this.#assertOpen();
     if (block < this.blocks && this.digest !== null) this.#setHash(this.blocks, new Uint8Array(HASH_BYTES));
     this.#hash(block).set(hash);
     writeAt(this.#recordFile, this.name, this.#hash(block), block * HASH_BYTES);

@@ -1,7 +1,6 @@
 // Models on the Hugging Face hub: which of a repository's files are the model, and what is published of them.
 import { DownloadError, InvalidInputError } from '../errors';
-import type { HttpOptions } from '../gguf/http-exchange';
-import { fileName } from '../gguf/http-source';
+import { type HttpOptions, STALL_MS } from '../gguf/http-exchange';
 import type { RemoteFile } from './model-store';
 
 /** A model in a repository of the hub. */
@@ -9,7 +8,7 @@ export interface HubAddress {
   readonly kind: 'hub';
   /** `owner/name`. */
   readonly repository: string;
-  /** Part of the name of the file meant, such as `Q4_K_M`; to be left out where there is one only. */
+  /** Part of the path of the file meant, such as `Q4_K_M`; to be left out where there is one only. */
   readonly model?: string;
   readonly mmproj?: string;
   /** Where the hub is, if not at huggingface.co. */
@@ -24,17 +23,18 @@ const REPOSITORY = /^[\w.-]+\/[\w.-]+$/;
 /**
  * Finds the decoder and the vision encoder of a repository, as they are at its newest commit.
  * @throws InvalidInputError when the name is none, or the files meant are none or several; DownloadError when the
- *   hub does not answer, or has no such repository.
+ *   hub does not answer, or has no such repository; the signal's reason when aborted.
  */
 export async function findHubModel(
   { repository, model, mmproj, hubUrl = HUB_URL }: HubAddress,
-  { fetch }: HttpOptions = {},
+  options: HttpOptions = {},
+  signal?: AbortSignal,
 ): Promise<{ readonly model: RemoteFile; readonly mmproj: RemoteFile }> {
   if (!REPOSITORY.test(repository)) {
     throw new InvalidInputError(`“${repository}” is not the name of a repository; give it as owner/name.`);
   }
-  const files = await listGguf(repository, hubUrl, fetch);
-  const isEncoder = ({ name }: RemoteFile) => /mmproj/i.test(name);
+  const files = await listGguf(repository, hubUrl, options, signal);
+  const isEncoder = ({ name }: RemoteFile) => /mmproj[^/]*$/i.test(name);
   return {
     model: only(
       files.filter((file) => !isEncoder(file)),
@@ -45,15 +45,21 @@ export async function findHubModel(
   };
 }
 
+/** Called by their paths, since several may have the same name in different folders. */
 async function listGguf(
   repository: string,
   hubUrl: string,
-  fetch?: typeof globalThis.fetch,
+  { fetch: fetchAny = globalThis.fetch, stallMs = STALL_MS }: HttpOptions,
+  signal?: AbortSignal,
 ): Promise<RemoteFile[]> {
-  // Large, and needed by who comes with a new model only.
-  const { listFiles, modelInfo } = await import('@huggingface/hub');
+  const fetch: typeof globalThis.fetch = (input, init) => {
+    const tooLong = AbortSignal.timeout(stallMs);
+    return fetchAny(input, { ...init, signal: signal ? AbortSignal.any([signal, tooLong]) : tooLong });
+  };
   const files: RemoteFile[] = [];
   try {
+    // Large, and needed by who comes with a new model only.
+    const { listFiles, modelInfo } = await import('@huggingface/hub');
     // At one commit, so that nothing changes in the middle of a download.
     const { sha } = await modelInfo({ name: repository, additionalFields: ['sha'], hubUrl, fetch });
     const repo = { type: 'model', name: repository } as const;
@@ -65,19 +71,27 @@ async function listGguf(
       fetch,
     })) {
       if (!path.endsWith('.gguf')) continue;
-      const url = `${hubUrl}/${repository}/resolve/${sha}/${encodeURI(path)}`;
-      files.push({ url, name: fileName(url), size, tag: null, ranges: true, hash: lfs?.oid ?? null });
+      const encoded = path.split('/').map(encodeURIComponent).join('/');
+      const url = `${hubUrl}/${repository}/resolve/${sha}/${encoded}`;
+      files.push({ url, name: path, size, tag: null, ranges: true, hash: lfs?.oid ?? null });
     }
   } catch (cause) {
-    throw new DownloadError(
-      `${repository} was not found on the hub, or is not open to everybody (${cause instanceof Error ? cause.message : cause}). Check name and connection; a model that asks you to sign in can be downloaded in your browser and opened from your disk.`,
-      { cause },
-    );
+    signal?.throwIfAborted();
+    throw new DownloadError(whyNotListed(repository, cause), { cause });
   }
   return files;
 }
 
-/** The one file of which the name contains `part`, in whatever case. */
+function whyNotListed(repository: string, cause: unknown): string {
+  const { statusCode, message } = cause as { readonly statusCode?: number; readonly message?: string };
+  if (statusCode === 401 || statusCode === 404) {
+    return `${repository} was not found on the hub, or is not open to everybody. Check the name; a model that asks you to sign in can be downloaded in your browser and opened from your disk.`;
+  }
+  if (statusCode) return `The hub answered ${statusCode} when asked for ${repository}. Try again later.`;
+  return `The hub could not be asked for ${repository} (${message}). Check the connection and try again.`;
+}
+
+/** The one file of which the path contains `part`, in whatever case. */
 function only(
   files: readonly RemoteFile[],
   part: string | undefined,

@@ -1,6 +1,6 @@
 // Kept files on a real disk, fetched from a real server: what is fetched, what is kept, and what is found damaged.
 import { createHash } from 'node:crypto';
-import { copyFile, mkdtemp, open, readFile, rm, truncate } from 'node:fs/promises';
+import { copyFile, mkdtemp, open, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -130,6 +130,23 @@ describe('a download', () => {
     await expect(completeAll([source])).rejects.toThrow(/model\.gguf is not the file that was published/);
     expect(source.bytesHere).toBe(0);
     expect(source.isComplete).toBe(false);
+    expect((await stat(join(path, 'model.gguf'))).size).toBe(0);
+  });
+
+  it('has nothing to fetch for a read of nothing at its end', async () => {
+    server.content = new Uint8Array(BLOCK_BYTES);
+    const { source } = await visit({ of: await findHttpFile(server.url, OPTIONS), hash: null });
+    server.asked.length = 0;
+    expect(await source.read(BLOCK_BYTES, 0)).toHaveLength(0);
+    expect(server.asked).toEqual([]);
+  });
+
+  it('that was closed touches the disk no more', async () => {
+    const file = await BlockFile.open(folder, 'model.gguf', SIZE);
+    file.close();
+    for (const use of [() => file.read(0, 1), () => file.clear(), () => file.forget(0)]) {
+      expect(use).toThrow('model.gguf was closed');
+    }
   });
 
   it('of a file that changes meanwhile ends, and says so', async () => {

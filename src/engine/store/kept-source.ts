@@ -59,7 +59,9 @@ export class KeptSource implements ByteSource {
    */
   async read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     checkRange(this, offset, length);
-    const last = Math.floor((offset + Math.max(length, 1) - 1) / BLOCK_BYTES);
+    // At the end of the file there is no block to read nothing from.
+    if (length === 0) return new Uint8Array();
+    const last = Math.floor((offset + length - 1) / BLOCK_BYTES);
     for (let block = Math.floor(offset / BLOCK_BYTES); block <= last; block++) {
       signal?.throwIfAborted();
       await this.#provide(block, last);
@@ -83,6 +85,7 @@ export class KeptSource implements ByteSource {
     const hash = this.#publishedHash === null ? null : sha256.create();
     for (let block = 0; block < this.#file.blocks; block++) {
       await this.#provide(block, block + RUN_BLOCKS - 1);
+      this.#signal.throwIfAborted();
       const { start, end } = this.#file.range(block);
       hash?.update(this.#file.read(start, end - start));
     }
@@ -93,6 +96,7 @@ export class KeptSource implements ByteSource {
       return;
     }
     this.#file.clear();
+    this.#sound.clear();
     throw new DownloadError(
       `${this.name} is not the file that was published: its SHA-256 is ${found}, not ${this.#publishedHash}. What arrived was deleted. Load the model again, or get it from another place.`,
     );

@@ -9,6 +9,8 @@ const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 export class HubServer {
   url = '';
   readonly asked: string[] = [];
+  /** What it answers instead of what it should; `silence` is to answer nothing. */
+  fault: number | 'silence' | null = null;
   readonly #files: Readonly<Record<string, Uint8Array>>;
   readonly #server = createServer((request, response) => this.#answer(request, response));
 
@@ -32,6 +34,11 @@ export class HubServer {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const { pathname } = new URL(request.url!, this.url);
     this.asked.push(pathname);
+    if (this.fault === 'silence') return;
+    if (this.fault !== null) {
+      response.writeHead(this.fault).end();
+      return;
+    }
     const json = (value: unknown) =>
       response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(value));
     if (pathname === '/api/models/someone/model/revision/HEAD') {
@@ -45,7 +52,9 @@ export class HubServer {
       );
     } else {
       const prefix = `/someone/model/resolve/${COMMIT}/`;
-      const bytes = pathname.startsWith(prefix) ? this.#files[pathname.slice(prefix.length)] : undefined;
+      const bytes = pathname.startsWith(prefix)
+        ? this.#files[decodeURIComponent(pathname.slice(prefix.length))]
+        : undefined;
       const [first, last] = request.headers.range?.match(/\d+/g)?.map(Number) ?? [];
       if (!bytes || first === undefined) {
         response.writeHead(404).end();
