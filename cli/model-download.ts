@@ -2,7 +2,7 @@
 
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { type ModelAddress, openModel } from '../src/engine/store/model-address';
+import { type ModelAddress, useModel } from '../src/engine/store/model-address';
 import { ModelStore, type OpenModel } from '../src/engine/store/model-store';
 import { nodeFolder } from '../src/engine/store/node-folder';
 import { UsageError } from './command';
@@ -26,12 +26,18 @@ export function modelAddress(model: string, mmproj: string | undefined): ModelAd
   throw new UsageError('Give --model and --mmproj both as addresses, or both as files.');
 }
 
-/** Opens the model at an address, downloading what is not here yet. Errors as `openModel`. */
+/** Opens the model at an address, downloading what is not here yet. Errors as `useModel`. */
 export async function downloadModel(address: ModelAddress): Promise<OpenModel> {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   const store = new ModelStore(await nodeFolder(join(cache, 'ringside/models')));
-  const open = await openModel(store, address);
-  if (open.isComplete) return open;
+  const { open, isNewest } = await useModel(store, address, complete);
+  if (isNewest) await store.deleteOthers(open);
+  return open;
+}
+
+/** Brings all of a model here and tells on the way how much that is. */
+async function complete(open: OpenModel): Promise<void> {
+  if (open.isComplete) return;
   const tell = () => {
     const megabytes = (bytes: number) => (bytes / 1e6).toFixed(0);
     console.error(
@@ -42,9 +48,10 @@ export async function downloadModel(address: ModelAddress): Promise<OpenModel> {
   const telling = setInterval(tell, PROGRESS_MS);
   try {
     await open.complete();
-    await store.deleteOthers(open);
+  } catch (error) {
+    open.close();
+    throw error;
   } finally {
     clearInterval(telling);
   }
-  return open;
 }

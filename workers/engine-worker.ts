@@ -47,8 +47,8 @@ class EngineHost {
     let download: DownloadStatus | null = null;
     let engine: Pick<LoadStatus, 'stage' | 'fraction'> = { stage: 'download', fraction: 0 };
     const tell = () => onStatus(joint(download, engine));
-    const use: ModelUse<Session> = (model, mmproj, onWeights) =>
-      createSession({
+    const use: ModelUse<Session> = async (model, mmproj, onWeights) => {
+      const session = await createSession({
         ...sessionOptions(request, model, mmproj),
         onProgress: ({ stage, fraction }) => {
           engine = { stage, fraction };
@@ -59,21 +59,23 @@ class EngineHost {
         // Only what is thrown keeps its name across the boundary; an error passed as an argument loses it.
         onFailed: ({ kind, message }) => onFailed(kind, message),
       });
+      if (loading.signal.aborted) {
+        session.dispose();
+        throw loading.signal.reason;
+      }
+      return session;
+    };
     try {
       if (source.kind === 'files') {
         this.#session = await use(blobSource(source.model), blobSource(source.mmproj), () => {});
         return { kept: false };
       }
-      const { result, kept } = await loadKeptModel(
-        source,
-        httpOptions(hub),
-        loading.signal,
-        (status) => {
-          download = status;
-          tell();
-        },
-        use,
-      );
+      const onDownload = (status: DownloadStatus) => {
+        download = status;
+        tell();
+      };
+      const options = { http: httpOptions(hub), signal: loading.signal, onDownload };
+      const { result, kept } = await loadKeptModel(await modelStore(), source, options, use);
       this.#session = result;
       return { kept };
     } finally {
@@ -95,7 +97,9 @@ class EngineHost {
       };
     };
     const { result, ...bytes } =
-      source.kind === 'files' ? await ofFiles(source) : await readKeptModel(source, httpOptions(hub), look);
+      source.kind === 'files'
+        ? await ofFiles(source)
+        : await readKeptModel(await modelStore(), source, httpOptions(hub), look);
     const gpuBytes = Object.values(result).reduce((sum, part) => sum + part, 0);
     return { ...bytes, gpuBytes, gpuBytesByPurpose: result };
   }

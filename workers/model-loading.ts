@@ -1,10 +1,10 @@
 // A model from wherever it is to the engine: opened in the store, read by the engine while it arrives, and complete
 // there when the engine has it. Where nothing can be kept, a small model is held in memory instead.
-import { DownloadError, FileChangedError, StorageError } from '../src/engine/errors';
+import { DownloadError, StorageError } from '../src/engine/errors';
 import type { ByteSource } from '../src/engine/gguf/byte-source';
 import type { HttpOptions } from '../src/engine/gguf/http-exchange';
 import { memoryFolder } from '../src/engine/store/folder';
-import { keyOf, type ModelAddress, openModel } from '../src/engine/store/model-address';
+import { type ModelAddress, useModel } from '../src/engine/store/model-address';
 import { bytesOf, type ModelDescription, ModelStore, type OpenModel } from '../src/engine/store/model-store';
 import { opfsFolder } from './opfs-folder';
 import type { DownloadStatus } from './protocol';
@@ -34,69 +34,65 @@ export async function modelStore(): Promise<ModelStore | null> {
   return folder && new ModelStore(folder);
 }
 
+/** How a model is loaded. */
+export interface LoadOptions {
+  readonly http: HttpOptions;
+  readonly signal: AbortSignal;
+  readonly onDownload: (status: DownloadStatus) => void;
+}
+
 /**
  * Loads the model at an address. Its weights are fetched once `use` has found that they fit (`onWeights`); before,
- * only what it reads.
+ * only what it reads. Where the store is null, or has no room or is in use, a small model is held in memory.
  * @throws DownloadError, FileChangedError, StorageError, and what `use` throws; what has arrived stays.
  */
 export async function loadKeptModel<T>(
+  store: ModelStore | null,
   address: ModelAddress,
-  options: HttpOptions,
-  signal: AbortSignal,
-  onDownload: (status: DownloadStatus) => void,
+  { http, signal, onDownload }: LoadOptions,
   use: ModelUse<T>,
 ): Promise<Loaded<T>> {
-  const store = await modelStore();
-  let bytes = 0;
   const run = (open: OpenModel) => runOpen(open, signal, onDownload, use);
-  if (store) {
-    try {
-      const open = await openModel(store, address, options, signal, async (description, bytesHere) => {
-        bytes = bytesOf(description);
-        await checkRoom(description, bytesHere);
-      });
-      const result = await run(open).catch((error: unknown) => useOlder(store, address, open.id, run, error));
-      await store.deleteOthers(open);
-      return { result, kept: true };
-    } catch (error) {
-      if (!(error instanceof StorageError) || bytes > MEMORY_BYTES) throw error;
-    }
+  const inMemory = async (): Promise<Loaded<T>> => {
+    const memory = new ModelStore(memoryFolder());
+    const { result } = await useModel(memory, address, run, { http, signal, check: checkSmall });
+    return { result, kept: false };
+  };
+  if (!store) return inMemory();
+  let isSmall = true;
+  const check = async (description: ModelDescription, bytesHere: number) => {
+    isSmall = bytesOf(description) <= MEMORY_BYTES;
+    await checkRoom(description, bytesHere);
+  };
+  try {
+    const { result, open, isNewest } = await useModel(store, address, run, { http, signal, check });
+    // Not waited for, and of no concern to who loads: those that another tab has open are tried for seconds.
+    if (isNewest) store.deleteOthers(open).catch(() => {});
+    return { result, kept: true };
+  } catch (error) {
+    if (!(error instanceof StorageError) || !isSmall) throw error;
+    return inMemory().catch((second: unknown) => {
+      throw second instanceof StorageError || second instanceof DownloadError ? error : second;
+    });
   }
-  const open = await openModel(new ModelStore(memoryFolder()), address, options, signal, checkSmall);
-  return { result: await run(open), kept: false };
 }
 
 /** What a look at a model's headers gives, and how much of it is here. They are kept for the load to come. */
 export async function readKeptModel<T>(
+  store: ModelStore | null,
   address: ModelAddress,
-  options: HttpOptions,
+  http: HttpOptions,
   look: (model: ByteSource, mmproj: ByteSource) => Promise<T>,
 ): Promise<{ readonly result: T; readonly bytesHere: number; readonly bytesTotal: number }> {
-  const store = (await modelStore()) ?? new ModelStore(memoryFolder());
-  const open = await openModel(store, address, options);
-  try {
-    const result = await look(open.model, open.mmproj);
-    return { result, bytesHere: open.bytesHere, bytesTotal: open.bytesTotal };
-  } finally {
-    open.close();
-  }
-}
-
-/** Gives an earlier version of the model to `run` where the new one could not be had. */
-async function useOlder<T>(
-  store: ModelStore,
-  address: ModelAddress,
-  id: string,
-  run: (open: OpenModel) => Promise<T>,
-  error: unknown,
-): Promise<T> {
-  const older = (await store.list()).find(
-    (kept) => kept.isComplete && kept.id !== id && kept.description.key === keyOf(address),
-  );
-  if (older && (error instanceof DownloadError || error instanceof FileChangedError)) {
-    return run(await store.open(older.description));
-  }
-  throw error;
+  const lookAt = async (open: OpenModel) => {
+    try {
+      const result = await look(open.model, open.mmproj);
+      return { result, bytesHere: open.bytesHere, bytesTotal: open.bytesTotal };
+    } finally {
+      open.close();
+    }
+  };
+  return (await useModel(store ?? new ModelStore(memoryFolder()), address, lookAt, { http })).result;
 }
 
 async function runOpen<T>(
@@ -126,6 +122,7 @@ async function runOpen<T>(
     const result = await use(open.model, open.mmproj, fetchAll);
     try {
       await fetchAll();
+      signal.throwIfAborted();
     } catch (error) {
       result.dispose();
       throw error;
@@ -144,7 +141,7 @@ async function checkRoom(description: ModelDescription, bytesHere: number): Prom
   const { quota, usage } = (await navigator.storage.estimate?.().catch(() => null)) ?? {};
   const needed = bytesOf(description) - bytesHere;
   const free = quota === undefined ? needed : quota - (usage ?? 0);
-  if (needed <= free) return;
+  if (needed <= Math.max(0, free)) return;
   throw new StorageError(
     `${description.model.name} and ${description.mmproj.name} need ${megabytes(needed)} more on this device, but the browser allows this site only ${megabytes(Math.max(0, free))} more. Delete a model that is kept or free some space, and load again.`,
   );

@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DownloadError, InvalidInputError, StorageError } from '../errors';
 import { FileServer } from '../gguf/testing/file-server';
 import { BLOCK_BYTES } from './block-file';
-import type { HubAddress } from './hub';
-import { openModel, type UrlAddress } from './model-address';
+import { findHubModel, type HubAddress } from './hub';
+import { type ModelAddress, type UrlAddress, useModel } from './model-address';
 import { ModelStore, type OpenModel } from './model-store';
 import { nodeFolder } from './node-folder';
 import { HubServer } from './testing/hub-server';
@@ -36,6 +36,11 @@ async function serve(content: Uint8Array<ArrayBuffer>): Promise<FileServer> {
   return server;
 }
 
+/** Opens what is to be used of an address. To be closed. */
+async function openModel(address: ModelAddress): Promise<OpenModel> {
+  return (await useModel(store, address, async () => {}, { http: OPTIONS })).open;
+}
+
 async function expectWhole({ model, mmproj }: OpenModel, first = MODEL): Promise<void> {
   expect(Buffer.compare(await model.read(0, model.size), first)).toBe(0);
   expect(Buffer.compare(await mmproj.read(0, mmproj.size), MMPROJ)).toBe(0);
@@ -53,14 +58,14 @@ describe('from addresses', () => {
 
   /** Opens the model, brings it here as a load does, and closes it. */
   async function download(): Promise<void> {
-    const open = await openModel(store, address, OPTIONS);
+    const open = await openModel(address);
     await open.complete();
     await store.deleteOthers(open);
     open.close();
   }
 
   it('is begun, listed as far as it is, gone on with, complete, and deleted', async () => {
-    const begun = await openModel(store, address, OPTIONS);
+    const begun = await openModel(address);
     await begun.model.read(0, 10);
     begun.close();
     const [part] = await store.list();
@@ -79,15 +84,15 @@ describe('from addresses', () => {
   });
 
   it('is there without a network once it is complete, and not before', async () => {
-    const begun = await openModel(store, address, OPTIONS);
+    const begun = await openModel(address);
     await begun.model.read(0, 10);
     begun.close();
     mmproj.fault = () => ({ status: 500 });
-    await expect(openModel(store, address, OPTIONS)).rejects.toBeInstanceOf(DownloadError);
+    await expect(openModel(address)).rejects.toBeInstanceOf(DownloadError);
     mmproj.fault = () => undefined;
     await download();
     model.stop();
-    const open = await openModel(store, address, OPTIONS);
+    const open = await openModel(address);
     expect(open.isComplete).toBe(true);
     await expectWhole(open);
     open.close();
@@ -97,18 +102,32 @@ describe('from addresses', () => {
     await download();
     const changed = MODEL.toReversed();
     model.content = changed;
-    const next = await openModel(store, address, OPTIONS);
+    const next = await openModel(address);
     await next.model.read(0, 10);
     next.close();
     expect((await store.list()).map(({ isComplete }) => isComplete).toSorted()).toEqual([false, true]);
     model.fault = () => ({ status: 503 });
-    const old = await openModel(store, address, OPTIONS);
+    const old = await openModel(address);
     await expectWhole(old);
     old.close();
     model.fault = () => undefined;
     await download();
     expect(await store.list()).toHaveLength(1);
-    const open = await openModel(store, address, OPTIONS);
+    const open = await openModel(address);
+    await expectWhole(open, changed);
+    open.close();
+  });
+
+  it('is the newest of those that are complete, where the server does not answer', async () => {
+    await download();
+    const changed = MODEL.toReversed();
+    model.content = changed;
+    const next = await openModel(address);
+    await next.complete();
+    next.close();
+    expect((await store.list()).map(({ isComplete }) => isComplete)).toEqual([true, true]);
+    model.fault = () => ({ status: 503 });
+    const open = await openModel(address);
     await expectWhole(open, changed);
     open.close();
   });
@@ -117,7 +136,7 @@ describe('from addresses', () => {
     const check = async () => {
       throw new StorageError('full');
     };
-    await expect(openModel(store, address, OPTIONS, undefined, check)).rejects.toThrow('full');
+    await expect(useModel(store, address, async () => {}, { http: OPTIONS, check })).rejects.toThrow('full');
     expect(await store.list()).toEqual([]);
   });
 
@@ -147,14 +166,14 @@ describe('from the hub', () => {
       'Model-Q4_K_M.gguf': MODEL,
       'mmproj-Model-f16.gguf': MMPROJ,
     });
-    const open = await openModel(store, address, OPTIONS);
+    const open = await openModel(address);
     expect([open.model.name, open.mmproj.name]).toEqual(['Model-Q4_K_M.gguf', 'mmproj-Model-f16.gguf']);
     expect(open.description.model.hash).toMatch(/^[0-9a-f]{64}$/);
     await open.complete();
     expect(open.isComplete).toBe(true);
     open.close();
     server.asked.length = 0;
-    const again = await openModel(store, address, OPTIONS);
+    const again = await openModel(address);
     await expectWhole(again);
     again.close();
     expect(server.asked).toEqual([]);
@@ -167,29 +186,52 @@ describe('from the hub', () => {
       'M-Q8_0.gguf': MODEL,
       'mmproj-M-F16.gguf': MMPROJ,
     });
-    const error = await openModel(store, address, OPTIONS).catch((error: unknown) => error);
+    const error = await openModel(address).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(InvalidInputError);
     expect((error as Error).message).toBe(
       'someone/model has 2 files that may be the decoder: M-Q4_0.gguf (2 MB), M-Q8_0.gguf (2 MB). Choose one by a part of its name.',
     );
-    const open = await openModel(store, { ...address, model: 'q8_0' }, OPTIONS);
+    const open = await openModel({ ...address, model: 'q8_0' });
     expect(open.model.name).toBe('M-Q8_0.gguf');
     open.close();
-    await expect(openModel(store, { ...address, model: 'Q5' }, OPTIONS)).rejects.toThrow(
+    await expect(openModel({ ...address, model: 'Q5' })).rejects.toThrow(
       'no GGUF file of a decoder with “Q5” in its name. It has M-Q4_0.gguf, M-Q8_0.gguf.',
     );
   });
 
   it('says what is missing', async () => {
     const [server, address] = await hub({ 'M.gguf': MODEL, 'config.json': MMPROJ });
-    await expect(openModel(store, address, OPTIONS)).rejects.toThrow(
-      'no GGUF file of a vision encoder (mmproj)',
-    );
-    await expect(openModel(store, { ...address, repository: 'x' }, OPTIONS)).rejects.toThrow('owner/name');
-    await expect(openModel(store, { ...address, repository: 'no/body' }, OPTIONS)).rejects.toThrow(
+    await expect(openModel(address)).rejects.toThrow('no GGUF file of a vision encoder (mmproj)');
+    await expect(openModel({ ...address, repository: 'x' })).rejects.toThrow('owner/name');
+    await expect(openModel({ ...address, repository: 'no/body' })).rejects.toThrow(
       'no/body was not found on the hub',
     );
+    server.fault = 429;
+    await expect(openModel(address)).rejects.toThrow('The hub answered 429 when asked for someone/model');
     server.stop();
-    await expect(openModel(store, address, OPTIONS)).rejects.toBeInstanceOf(DownloadError);
+    await expect(openModel(address)).rejects.toThrow('could not be asked for someone/model');
+  });
+
+  it('does not wait for ever, and can be cancelled', async () => {
+    const [server, address] = await hub({});
+    server.fault = 'silence';
+    await expect(findHubModel(address, { stallMs: 200 })).rejects.toBeInstanceOf(DownloadError);
+    const reason = new Error('changed my mind');
+    const stop = new AbortController();
+    const finding = findHubModel(address, {}, stop.signal);
+    setTimeout(() => stop.abort(reason), 200);
+    await expect(finding).rejects.toBe(reason);
+  });
+
+  it('tells files of one name in several folders apart, whatever they are called', async () => {
+    const [, address] = await hub({
+      'Q4/model.gguf': MODEL,
+      'Q8 #1?/model.gguf': MODEL.toReversed(),
+      'mmproj.gguf': MMPROJ,
+    });
+    await expect(openModel(address)).rejects.toThrow('Q4/model.gguf (2 MB), Q8 #1?/model.gguf (2 MB)');
+    const open = await openModel({ ...address, model: 'q8' });
+    await expectWhole(open, MODEL.toReversed());
+    open.close();
   });
 });

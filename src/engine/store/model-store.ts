@@ -25,6 +25,8 @@ export interface ModelDescription {
 export interface StoredModel {
   readonly id: string;
   readonly description: ModelDescription;
+  /** When its download began, in milliseconds since 1970. */
+  readonly begunMs: number;
   readonly bytesHere: number;
   readonly bytesTotal: number;
   readonly isComplete: boolean;
@@ -43,11 +45,11 @@ export class ModelStore {
     this.#root = root;
   }
 
-  /** Every model that is kept, whole or in part. */
+  /** Every model that is kept, whole or in part, the newest first. */
   async list(): Promise<StoredModel[]> {
     const ids = await this.#root.folders();
     const models = await Promise.all(ids.map((id) => this.#find(id)));
-    return models.filter((model) => model !== null);
+    return models.filter((model) => model !== null).sort((a, b) => b.begunMs - a.begunMs);
   }
 
   /** Opens a model, kept or not, for reading what is here and fetching the rest. To be closed. */
@@ -55,7 +57,7 @@ export class ModelStore {
     const id = idOf(description);
     const folder = await this.#root.folder(id);
     if (!(await this.#find(id))) {
-      const text = JSON.stringify({ format: FORMAT, ...description });
+      const text = JSON.stringify({ format: FORMAT, begunMs: Date.now(), ...description });
       await writeFile(folder, DESCRIPTION, new TextEncoder().encode(text));
     }
     return OpenModel.create(id, folder, description, options);
@@ -76,8 +78,9 @@ export class ModelStore {
 
   async #find(id: string): Promise<StoredModel | null> {
     const folder = await this.#root.folder(id);
-    const description = parseDescription(await folder.read(DESCRIPTION));
-    if (!description) return null;
+    const begun = parseDescription(await folder.read(DESCRIPTION));
+    if (!begun) return null;
+    const { begunMs, description } = begun;
     const files = await Promise.all(
       ROLES.map(async (role) => {
         const { size, hash } = description[role];
@@ -88,6 +91,7 @@ export class ModelStore {
     return {
       id,
       description,
+      begunMs,
       bytesHere: files.reduce((sum, { bytes }) => sum + bytes, 0),
       bytesTotal: bytesOf(description),
       isComplete: files.every((file) => file.isComplete),
@@ -183,10 +187,12 @@ export function idOf({ key, model, mmproj }: ModelDescription): string {
 }
 
 /** Null unless it is one: a crash may have cut it short. */
-function parseDescription(bytes: Uint8Array | null): ModelDescription | null {
+function parseDescription(
+  bytes: Uint8Array | null,
+): { readonly begunMs: number; readonly description: ModelDescription } | null {
   try {
-    const { format, ...description } = JSON.parse(new TextDecoder().decode(bytes ?? undefined));
-    return format === FORMAT ? (description as ModelDescription) : null;
+    const { format, begunMs = 0, ...description } = JSON.parse(new TextDecoder().decode(bytes ?? undefined));
+    return format === FORMAT ? { begunMs, description } : null;
   } catch {
     return null;
   }

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { openModel } from './model-address';
+import { useModel } from './model-address';
 import { ModelStore } from './model-store';
 import { nodeFolder } from './node-folder';
 
@@ -44,7 +44,8 @@ it('stays small, whatever the size of the model', async () => {
   });
   const host = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const store = new ModelStore(await nodeFolder(path));
-  const open = await openModel(store, { kind: 'urls', model: `${host}/a.gguf`, mmproj: `${host}/b.gguf` });
+  const address = { kind: 'urls', model: `${host}/a.gguf`, mmproj: `${host}/b.gguf` } as const;
+  const { open } = await useModel(store, address, async () => {});
 
   const held = () => {
     const { heapUsed, arrayBuffers } = process.memoryUsage();
