@@ -37,44 +37,52 @@ export async function openHubFrame(): Promise<{ readonly port?: MessagePort; clo
   return { port: (await isReady) ? port1 : undefined, close: () => frame.remove() };
 }
 
-/** `fetch` through the frame; it knows no options but headers and a signal. */
+/** `fetch` through the frame; it knows no method but GET, and no options but headers and a signal. */
 export function portFetch(port: MessagePort): typeof fetch {
-  return async (input, { headers, signal } = {}) => {
+  return async (input, { method = 'GET', headers, signal } = {}) => {
+    if (method !== 'GET') throw new TypeError(`Of the hub files are read only; ${method} is not for it.`);
     signal?.throwIfAborted();
     const { port1: own, port2: theirs } = new MessageChannel();
+    const end = () => {
+      signal?.removeEventListener('abort', aborted);
+      own.postMessage('stop');
+      own.close();
+    };
+    let resolve: (answer: FrameAnswer) => void;
+    let reject: (error: unknown) => void;
+    /** The answer to what was just sent: there is one to each message. */
+    const answer = () =>
+      new Promise<FrameAnswer>((...settle) => {
+        [resolve, reject] = settle;
+      });
+    const aborted = () => {
+      end();
+      reject(signal!.reason);
+    };
+    signal?.addEventListener('abort', aborted);
+    own.onmessage = ({ data }: MessageEvent<FrameAnswer>) => {
+      if (!('error' in data)) return resolve(data);
+      end();
+      reject(new TypeError(data.error));
+    };
     const request: FrameRequest = {
       url: String(input),
       headers: Object.fromEntries(new Headers(headers)),
     };
-    const end = () => {
-      own.postMessage('stop');
-      own.close();
-    };
-    /** The answer to what was just sent: there is one to each message. */
-    const answer = () =>
-      new Promise<FrameAnswer>((resolve, reject) => {
-        const aborted = () => {
-          end();
-          reject(signal!.reason);
-        };
-        signal?.addEventListener('abort', aborted, { once: true });
-        own.onmessage = ({ data }: MessageEvent<FrameAnswer>) => {
-          signal?.removeEventListener('abort', aborted);
-          if ('error' in data) reject(new TypeError(data.error));
-          else resolve(data);
-        };
-      });
     const head = answer();
     port.postMessage(request, [theirs]);
     const { status, headers: answered } = (await head) as Extract<FrameAnswer, { status: number }>;
     const body = new ReadableStream<Uint8Array>(
       {
         async pull(controller) {
+          // Also when that was between two pieces.
+          signal?.throwIfAborted();
           const next = answer();
           own.postMessage('more');
           const { piece } = (await next) as Extract<FrameAnswer, { piece: unknown }>;
-          if (piece) controller.enqueue(piece);
-          else controller.close();
+          if (piece) return controller.enqueue(piece);
+          end();
+          controller.close();
         },
         cancel: end,
       },
