@@ -15,6 +15,15 @@ it('tells addresses from files', () => {
   expect(() => modelAddress('https://host/a.gguf', 'b.gguf')).toThrow('both as addresses');
 });
 
+it.each([
+  ['', undefined],
+  ['https://hub.example/', 'https://hub.example'],
+])('takes “%s” as the hub that HF_ENDPOINT names', (endpoint, hubUrl) => {
+  vi.stubEnv('HF_ENDPOINT', endpoint);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  expect(modelAddress('hf:owner/name', undefined)).toMatchObject({ hubUrl });
+});
+
 it('downloads a model of the hub once', async () => {
   const cache = await mkdtemp(join(tmpdir(), 'ringside-'));
   vi.stubEnv('XDG_CACHE_HOME', cache);

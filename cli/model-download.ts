@@ -12,13 +12,15 @@ const PROGRESS_MS = 5000;
 /**
  * What `--model` and `--mmproj` name if that is no file: two addresses, or `hf:owner/name`, to which `:part` of a
  * file's name may be added where the repository has several, and as `--mmproj` by itself.
+ * The hub is that of `HF_ENDPOINT`, if that is set.
  * @returns null for paths of files.
  * @throws UsageError when only one of them is an address.
  */
 export function modelAddress(model: string, mmproj: string | undefined): ModelAddress | null {
   const [, repository, part] = model.match(/^hf:([^:]*)(?::(.+))?$/) ?? [];
   if (repository !== undefined) {
-    return { kind: 'hub', repository, model: part, mmproj, hubUrl: process.env.HF_ENDPOINT };
+    const hubUrl = process.env.HF_ENDPOINT?.replace(/\/+$/, '') || undefined;
+    return { kind: 'hub', repository, model: part, mmproj, hubUrl };
   }
   const areUrls = [model, mmproj].map((text) => /^https?:/.test(text ?? ''));
   if (!areUrls[0] && !areUrls[1]) return null;

@@ -4,7 +4,10 @@
 import { DownloadError } from '../src/engine/errors';
 import { fileName } from '../src/engine/gguf/http-source';
 
-const CACHE = 'ringside-files';
+const CACHE = 'ringside-small-files';
+/** Held models as well, which nobody asks it for any more. */
+const FORMER_CACHE = 'ringside-files';
+let formerGone: Promise<boolean> | undefined;
 
 /**
  * A file of this site as on the server now, or as kept here when it cannot be had.
@@ -40,6 +43,8 @@ export async function isKept(url: string): Promise<boolean> {
 /** The cache, or none where the browser forbids it (private windows, insecure pages). */
 async function openCache(): Promise<Cache | null> {
   try {
+    formerGone ??= caches.delete(FORMER_CACHE);
+    await formerGone;
     return await caches.open(CACHE);
   } catch {
     return null;
