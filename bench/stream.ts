@@ -5,7 +5,8 @@
 
 import type { RetentionChoice } from '../cli/retention';
 import type { PositionPolicy, Session } from '../src/engine/contract';
-import { createSession, type SessionOptions } from '../src/engine/session';
+import { createSession } from '../src/engine/session';
+import type { SessionOptions } from '../src/engine/session-options';
 import { type BufferCount, countBuffers } from './buffer-count';
 import { collectGarbage, type Median, median, medianInterval } from './measure';
 import { MovingScene } from './scene';

@@ -5,7 +5,8 @@ import type { Budget, MemoryLens, PolicyName, Session, WatchResult } from '../sr
 import { InvalidInputError } from '../src/engine/errors';
 import { type ByteSource, blobSource } from '../src/engine/gguf/byte-source';
 import type { HttpOptions } from '../src/engine/gguf/http-exchange';
-import { createSession, planSession, type SessionOptions } from '../src/engine/session';
+import { createSession, planSession } from '../src/engine/session';
+import type { SessionOptions } from '../src/engine/session-options';
 import type { StoredModel } from '../src/engine/store/model-store';
 import { portFetch } from './hub-link';
 import { loadKeptModel, type ModelUse, modelStore, readKeptModel } from './model-loading';

@@ -4,7 +4,8 @@ import { Arguments } from '../../cli/command';
 import { modelFiles } from '../../cli/model-files';
 import type { Session } from '../../src/engine/contract';
 import { openNodeGpu } from '../../src/engine/gpu/node-gpu';
-import { createSession, type SessionOptions } from '../../src/engine/session';
+import { createSession } from '../../src/engine/session';
+import type { SessionOptions } from '../../src/engine/session-options';
 
 /** Opens a session on the bundled model, fed as its card says; whoever opens it disposes of it. */
 export async function openToybox(options: Partial<SessionOptions> = {}): Promise<Session> {

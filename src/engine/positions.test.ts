@@ -12,7 +12,8 @@ import { SLOT_WORDS } from './memory/ring-shape';
 import { TrackedStream } from './memory/testing/tracked-stream';
 import { turnedKey } from './memory/testing/turned-key';
 import { loadModel, type Model } from './model';
-import { createSession, type SessionOptions } from './session';
+import { createSession } from './session';
+import type { SessionOptions } from './session-options';
 import { fixtureFiles } from './testing/fixtures';
 import { TOLERANCE } from './testing/tolerance';
 

@@ -6,69 +6,22 @@
 // The opening is pinned, frames are the ring's visual tokens, the rest is dialogue.
 
 import { Context, type ContextState } from './context';
-import type {
-  AskOptions,
-  Budget,
-  Frame,
-  LoadProgress,
-  MemoryLens,
-  MemoryReport,
-  PolicyName,
-  PositionPolicy,
-  Session,
-  TarKeys,
-  WatchResult,
-} from './contract';
+import type { AskOptions, Frame, MemoryLens, MemoryReport, Session, WatchResult } from './contract';
 import { generate } from './decoder/generate';
 import { samplingOf } from './decoder/sampling';
 import { DeviceLostError, type EngineError, InvalidInputError } from './errors';
 import { type FrameCounts, FrameQueue, type TemporalPatch } from './frame-queue';
-import type { ByteSource } from './gguf/byte-source';
 import { checkVideoFrames, openDevice } from './gpu/device';
 import { submit } from './gpu/program';
 import { bytesPerToken } from './memory/ring-shape';
-import { loadModel, type Model, type ModelOptions, planModel } from './model';
+import { loadModel, type Model, planModel } from './model';
+import { modelOptions, type SessionOptions } from './session-options';
 import { fittingSnapshot, putBack, takeSnapshot } from './session-snapshot';
 import { StageClock } from './stage-clock';
 import type { ConversationPieces } from './text/chat-template';
 import { type FramePlace, type FrameText, MANY_SECONDS } from './text/frame-text';
 import { TextStream } from './text/tokenizer';
 import { Timeline } from './timeline';
-
-export interface SessionOptions {
-  /** WebGPU's entry point; the browser's own if left out. */
-  readonly gpu?: GPU;
-  readonly model: ByteSource;
-  readonly mmproj: ByteSource;
-  /** Size the encoder sees, in whole visual tokens: of 28, 32 or more pixels a side, as the family has it. */
-  readonly frame: { readonly width: number; readonly height: number };
-  readonly memory?: {
-    readonly policy?: PolicyName;
-    /** Whether value norms are pooled over neighbouring patches; false if left out. */
-    readonly pooling?: boolean;
-    /** `cached` if left out. */
-    readonly tarKeys?: TarKeys;
-    /** Of the policy `random`; 0 if left out. */
-    readonly seed?: number;
-    readonly budget?: Budget;
-    readonly positions?: PositionPolicy;
-    /** Most visual tokens any later budget may allow; the ring is allocated for so many. */
-    readonly capacityTokens?: number;
-    /** Room for text, pinned and dialogue. */
-    readonly textTokens?: number;
-  };
-  /** Rotary positions the model was trained on; the context length its file states if left out, and at most that. */
-  readonly trainedPositions?: number;
-  /** Largest frame given as RGB bytes, in pixels. */
-  readonly maxRgbPixels?: number;
-  readonly precision?: 'f32' | 'f16';
-  readonly onProgress?: (progress: LoadProgress) => void;
-  /** The GPU failed while running (see `Gpu.failure`): nothing in this session can be used any more. */
-  readonly onFailed?: (error: EngineError) => void;
-}
-
-const DEFAULT_CAPACITY_TOKENS = 1024;
-const DEFAULT_TEXT_TOKENS = 1024;
 
 /**
  * Opens the GPU, loads the model and starts an empty session.
@@ -96,15 +49,6 @@ export async function planSession(options: SessionOptions): Promise<Readonly<Rec
   } finally {
     gpu.device.destroy();
   }
-}
-
-function modelOptions({ memory = {}, ...options }: SessionOptions): ModelOptions {
-  return {
-    ...options,
-    visualTokens: memory.capacityTokens ?? DEFAULT_CAPACITY_TOKENS,
-    textTokens: memory.textTokens ?? DEFAULT_TEXT_TOKENS,
-    maxRgbPixels: options.maxRgbPixels ?? 0,
-  };
 }
 
 /** What a snapshot holds of the session besides the ring. */

@@ -4,7 +4,8 @@ import { afterEach } from 'vitest';
 import type { MemoryReport, RgbFrame, Session } from '../contract';
 import { openNodeGpu } from '../gpu/node-gpu';
 import { randomFloats } from '../gpu/testing/harness';
-import { createSession, type SessionOptions } from '../session';
+import { createSession } from '../session';
+import type { SessionOptions } from '../session-options';
 import { fixtureFiles } from './fixtures';
 
 /** This one can only say printable ASCII: every token of its answers is a piece of text. */
