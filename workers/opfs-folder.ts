@@ -26,9 +26,11 @@ function folderOf(handle: FileSystemDirectoryHandle): Folder {
   return {
     folder: async (name) => folderOf(await handle.getDirectoryHandle(name, { create: true })),
     async folders() {
-      const names: string[] = [];
-      for await (const [name, { kind }] of handle.entries()) if (kind === 'directory') names.push(name);
-      return names;
+      const folders: [string, Folder][] = [];
+      for await (const [name, entry] of handle.entries()) {
+        if (entry.kind === 'directory') folders.push([name, folderOf(entry as FileSystemDirectoryHandle)]);
+      }
+      return folders;
     },
     async open(name) {
       const file = (await handle.getFileHandle(name, { create: true })) as WorkerFileHandle;

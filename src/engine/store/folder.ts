@@ -18,8 +18,8 @@ export interface OpenFile {
 export interface Folder {
   /** The folder of that name in this one, made if need be. */
   folder(name: string): Promise<Folder>;
-  /** Names of the folders in this one. */
-  folders(): Promise<string[]>;
+  /** The folders in this one, by name. One that is removed meanwhile has nothing to read. */
+  folders(): Promise<[name: string, folder: Folder][]>;
   /** Opens a file, made if need be, for nobody else. @throws StorageError when it is open elsewhere. */
   open(name: string): Promise<OpenFile>;
   /** A file's bytes as they are now, open or not; null where there is none. */
@@ -38,7 +38,7 @@ export function memoryFolder(): Folder {
       folders.set(name, folder);
       return folder;
     },
-    folders: async () => [...folders.keys()],
+    folders: async () => [...folders],
     async open(name) {
       const file = files.get(name) ?? new MemoryFile();
       files.set(name, file);

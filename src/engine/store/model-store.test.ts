@@ -153,6 +153,18 @@ describe('from addresses', () => {
   });
 });
 
+it('a list does not bring back what is deleted meanwhile', async () => {
+  const root = await nodeFolder(path);
+  await root.folder('model');
+  const folders = async () => {
+    const found = await root.folders();
+    await root.remove('model');
+    return found;
+  };
+  expect(await new ModelStore({ ...root, folders }).list()).toEqual([]);
+  expect(await root.folders()).toEqual([]);
+});
+
 describe('from the hub', () => {
   async function hub(files: Readonly<Record<string, Uint8Array>>): Promise<[HubServer, HubAddress]> {
     const server = await new HubServer(files).start();

@@ -47,8 +47,8 @@ export class ModelStore {
 
   /** Every model that is kept, whole or in part, the newest first. */
   async list(): Promise<StoredModel[]> {
-    const ids = await this.#root.folders();
-    const models = await Promise.all(ids.map((id) => this.#find(id)));
+    const folders = await this.#root.folders();
+    const models = await Promise.all(folders.map(([id, folder]) => storedIn(id, folder)));
     return models.filter((model) => model !== null).sort((a, b) => b.begunMs - a.begunMs);
   }
 
@@ -56,7 +56,7 @@ export class ModelStore {
   async open(description: ModelDescription, options: HttpOptions = {}): Promise<OpenModel> {
     const id = idOf(description);
     const folder = await this.#root.folder(id);
-    if (!(await this.#find(id))) {
+    if (!(await storedIn(id, folder))) {
       const text = JSON.stringify({ format: FORMAT, begunMs: Date.now(), ...description });
       await writeFile(folder, DESCRIPTION, new TextEncoder().encode(text));
     }
@@ -74,28 +74,6 @@ export class ModelStore {
       if (other.id === id || other.description.key !== description.key) continue;
       await this.delete(other.id).catch(() => {});
     }
-  }
-
-  async #find(id: string): Promise<StoredModel | null> {
-    const folder = await this.#root.folder(id);
-    const begun = parseDescription(await folder.read(DESCRIPTION));
-    if (!begun) return null;
-    const { begunMs, description } = begun;
-    const files = await Promise.all(
-      ROLES.map(async (role) => {
-        const { size, hash } = description[role];
-        const held = await heldOf(folder, role, size);
-        return { ...held, size, isComplete: held.bytes === size && (hash === null || held.digest === hash) };
-      }),
-    );
-    return {
-      id,
-      description,
-      begunMs,
-      bytesHere: files.reduce((sum, { bytes }) => sum + bytes, 0),
-      bytesTotal: bytesOf(description),
-      isComplete: files.every((file) => file.isComplete),
-    };
   }
 }
 
@@ -173,6 +151,28 @@ export class OpenModel {
     this.stop(new DOMException('The model was closed.', 'AbortError'));
     for (const file of this.#files) file.close();
   }
+}
+
+/** The model in a folder of its own; null where there is none. */
+async function storedIn(id: string, folder: Folder): Promise<StoredModel | null> {
+  const begun = parseDescription(await folder.read(DESCRIPTION));
+  if (!begun) return null;
+  const { begunMs, description } = begun;
+  const files = await Promise.all(
+    ROLES.map(async (role) => {
+      const { size, hash } = description[role];
+      const held = await heldOf(folder, role, size);
+      return { ...held, size, isComplete: held.bytes === size && (hash === null || held.digest === hash) };
+    }),
+  );
+  return {
+    id,
+    description,
+    begunMs,
+    bytesHere: files.reduce((sum, { bytes }) => sum + bytes, 0),
+    bytesTotal: bytesOf(description),
+    isComplete: files.every((file) => file.isComplete),
+  };
 }
 
 /** Bytes of both files. */

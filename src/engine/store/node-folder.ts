@@ -16,11 +16,17 @@ import type { Folder, OpenFile } from './folder';
 /** The folder at a path, made if need be. */
 export async function nodeFolder(path: string): Promise<Folder> {
   await mkdir(path, { recursive: true });
+  return folderAt(path);
+}
+
+function folderAt(path: string): Folder {
   return {
     folder: (name) => nodeFolder(join(path, name)),
     async folders() {
       const entries = await readdir(path, { withFileTypes: true });
-      return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+      return entries
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => [name, folderAt(join(path, name))]);
     },
     open: async (name) => nodeFile(join(path, name)),
     async read(name) {
