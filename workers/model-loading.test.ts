@@ -88,8 +88,10 @@ it('a visit without a network keeps what came of a new version', async () => {
   const { open } = await useModel(store, address, ({ model }) => model.read(0, 1), { http: HTTP });
   open.close();
   model.fault = () => ({ status: 503 });
+  const removed = vi.spyOn(store, 'deleteOthers');
   expect(await load()).toEqual([1, true]);
   expect(await missing()).toEqual([2 * BLOCK_BYTES + 1000, 0]);
+  expect(removed).not.toHaveBeenCalled();
 });
 
 it('a new version for which there is no room leaves the old one, which runs instead', async () => {
