@@ -11,6 +11,7 @@ import llava_onevision
 import smolvlm2
 from from_gguf import CLASSES, TOKENS_PER_SECOND, WINDOW_PIXELS
 from pixel_values import CLIP_MEAN, CLIP_STD
+from sizes import decoder_sizes
 
 
 @dataclass(frozen=True)
@@ -79,28 +80,19 @@ def config_of(shape: Shape, tokens: dict[str, int]) -> PreTrainedConfig:
     if shape.family == llava_onevision.PROJECTOR:
         return llava_onevision.config_of(shape, tokens)
     config_class, _ = CLASSES[shape.family]
+    decoder = decoder_sizes(shape)
+    head_dim = shape.head_dim or shape.hidden // shape.heads
     return config_class(
         tie_word_embeddings=shape.tied,
         image_token_id=tokens["<|image_pad|>"],
         video_token_id=tokens["<|video_pad|>"],
         vision_start_token_id=tokens["<|vision_start|>"],
         vision_end_token_id=tokens["<|vision_end|>"],
-        text_config={
-            "vocab_size": shape.vocab,
-            "hidden_size": shape.hidden,
-            "intermediate_size": shape.mlp,
-            "num_hidden_layers": shape.layers,
-            "num_attention_heads": shape.heads,
-            "num_key_value_heads": shape.kv_heads,
-            "max_position_embeddings": 2048,
-            "rms_norm_eps": shape.rms_eps,
+        text_config=decoder
+        | {
             "bos_token_id": tokens["<|endoftext|>"],
             "eos_token_id": tokens["<|im_end|>"],
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": shape.rope_theta,
-                "mrope_section": mrope_section(shape.head_dim or shape.hidden // shape.heads, shape.is_qwen3),
-            },
+            "rope_parameters": decoder["rope_parameters"] | {"mrope_section": mrope_section(head_dim, shape.is_qwen3)},
         }
         | ({"head_dim": shape.head_dim} if shape.is_qwen3 else {}),
         vision_config=_vision_config(shape),

@@ -25,6 +25,7 @@ from transformers import (
 
 import llava_onevision
 import smolvlm2
+from sizes import stored_decoder_sizes
 
 # By `clip.projector_type`.
 CLASSES = {
@@ -106,6 +107,7 @@ def _config(text_meta: dict, text: dict, vision_meta: dict, vision: dict) -> Pre
     config_class, _ = CLASSES[vision_meta["clip.projector_type"]]
     arch = text_meta["general.architecture"]
     tokens = text_meta["tokenizer.ggml.tokens"]
+    decoder, sections = stored_decoder_sizes(text_meta), text_meta[f"{arch}.rope.dimension_sections"]
     return config_class(
         attn_implementation="eager",
         tie_word_embeddings="output.weight" not in text,
@@ -113,23 +115,8 @@ def _config(text_meta: dict, text: dict, vision_meta: dict, vision: dict) -> Pre
         video_token_id=tokens.index("<|video_pad|>"),
         vision_start_token_id=tokens.index("<|vision_start|>"),
         vision_end_token_id=tokens.index("<|vision_end|>"),
-        text_config={
-            "vocab_size": len(tokens),
-            "hidden_size": text_meta[f"{arch}.embedding_length"],
-            "intermediate_size": text_meta[f"{arch}.feed_forward_length"],
-            "num_hidden_layers": text_meta[f"{arch}.block_count"],
-            "num_attention_heads": text_meta[f"{arch}.attention.head_count"],
-            "num_key_value_heads": text_meta[f"{arch}.attention.head_count_kv"],
-            "max_position_embeddings": text_meta[f"{arch}.context_length"],
-            "rms_norm_eps": text_meta[f"{arch}.attention.layer_norm_rms_epsilon"],
-            "bos_token_id": text_meta["tokenizer.ggml.bos_token_id"],
-            "eos_token_id": text_meta["tokenizer.ggml.eos_token_id"],
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": text_meta[f"{arch}.rope.freq_base"],
-                "mrope_section": list(text_meta[f"{arch}.rope.dimension_sections"])[:3],
-            },
-        }
+        text_config=decoder
+        | {"rope_parameters": decoder["rope_parameters"] | {"mrope_section": list(sections)[:3]}}
         | ({"head_dim": text_meta[f"{arch}.attention.key_length"]} if arch == "qwen3vl" else {}),
         vision_config=_vision_config(vision_meta, vision),
     )

@@ -15,6 +15,7 @@ import torch
 from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, PreTrainedModel
 
 import smolvlm2
+from sizes import decoder_sizes, siglip_sizes, stored_decoder_sizes, stored_siglip_sizes
 
 PROJECTOR = "mlp"
 MODEL_TYPE = "llava_onevision"
@@ -40,72 +41,24 @@ NEWLINE = "model.image_newline"
 
 def config_of(shape, tokens: dict[str, int]) -> LlavaOnevisionConfig:
     """Of a fixture's `Shape`; tokens: ids of the special tokens by their text."""
-    return LlavaOnevisionConfig(
-        tie_word_embeddings=shape.tied,
-        image_token_index=tokens[IMAGE],
-        video_token_index=tokens[VIDEO],
-        text_config={
-            "model_type": "qwen2",
-            "vocab_size": shape.vocab,
-            "hidden_size": shape.hidden,
-            "intermediate_size": shape.mlp,
-            "num_hidden_layers": shape.layers,
-            "num_attention_heads": shape.heads,
-            "num_key_value_heads": shape.kv_heads,
-            "max_position_embeddings": 2048,
-            "rms_norm_eps": shape.rms_eps,
-            "bos_token_id": tokens["<|endoftext|>"],
-            "eos_token_id": tokens["<|im_end|>"],
-            "tie_word_embeddings": shape.tied,
-            "rope_parameters": {"rope_type": "default", "rope_theta": shape.rope_theta},
-        },
-        vision_config={
-            "model_type": "siglip_vision_model",
-            "vision_use_head": False,
-            "hidden_size": shape.vision_width,
-            "intermediate_size": shape.vision_mlp,
-            "num_hidden_layers": shape.vision_depth,
-            "num_attention_heads": shape.vision_heads,
-            "image_size": shape.position_side * shape.patch,
-            "patch_size": shape.patch,
-        },
-    )
+    decoder = decoder_sizes(shape) | {"bos_token_id": tokens["<|endoftext|>"], "eos_token_id": tokens["<|im_end|>"]}
+    return _config(tokens, shape.tied, decoder, siglip_sizes(shape))
 
 
 def config_from_gguf(text: dict, vision: dict, tied: bool) -> LlavaOnevisionConfig:
     """text, vision: metadata of the two files."""
-    tokens = text["tokenizer.ggml.tokens"]
+    tokens = {token: id for id, token in enumerate(text["tokenizer.ggml.tokens"])}
+    return _config(tokens, tied, stored_decoder_sizes(text), stored_siglip_sizes(vision), attn_implementation="eager")
+
+
+def _config(tokens: dict[str, int], tied: bool, decoder: dict, encoder: dict, **more) -> LlavaOnevisionConfig:
     return LlavaOnevisionConfig(
-        attn_implementation="eager",
         tie_word_embeddings=tied,
-        image_token_index=tokens.index(IMAGE),
-        video_token_index=tokens.index(VIDEO),
-        text_config={
-            "model_type": "qwen2",
-            "vocab_size": len(tokens),
-            "hidden_size": text["qwen2.embedding_length"],
-            "intermediate_size": text["qwen2.feed_forward_length"],
-            "num_hidden_layers": text["qwen2.block_count"],
-            "num_attention_heads": text["qwen2.attention.head_count"],
-            "num_key_value_heads": text["qwen2.attention.head_count_kv"],
-            "max_position_embeddings": text["qwen2.context_length"],
-            "rms_norm_eps": text["qwen2.attention.layer_norm_rms_epsilon"],
-            "bos_token_id": text["tokenizer.ggml.bos_token_id"],
-            "eos_token_id": text["tokenizer.ggml.eos_token_id"],
-            "tie_word_embeddings": tied,
-            "rope_parameters": {"rope_type": "default", "rope_theta": text["qwen2.rope.freq_base"]},
-        },
-        vision_config={
-            "model_type": "siglip_vision_model",
-            "vision_use_head": False,
-            "hidden_size": vision["clip.vision.embedding_length"],
-            "intermediate_size": vision["clip.vision.feed_forward_length"],
-            "num_hidden_layers": vision["clip.vision.block_count"],
-            "num_attention_heads": vision["clip.vision.attention.head_count"],
-            "image_size": vision["clip.vision.image_size"],
-            "patch_size": vision["clip.vision.patch_size"],
-            "layer_norm_eps": vision["clip.vision.attention.layer_norm_epsilon"],
-        },
+        image_token_index=tokens[IMAGE],
+        video_token_index=tokens[VIDEO],
+        text_config=decoder | {"model_type": "qwen2", "tie_word_embeddings": tied},
+        vision_config=encoder | {"model_type": "siglip_vision_model", "vision_use_head": False},
+        **more,
     )
 
 

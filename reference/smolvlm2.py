@@ -16,6 +16,8 @@ from transformers import PreTrainedModel, SmolVLMConfig, SmolVLMForConditionalGe
 from transformers.models.smolvlm.processing_smolvlm import DEFAULT_CHAT_TEMPLATE, SmolVLMProcessor
 from transformers.video_utils import VideoMetadata
 
+from sizes import decoder_sizes, siglip_sizes, stored_decoder_sizes, stored_siglip_sizes
+
 PROJECTOR = "idefics3"
 MODEL_TYPE = "smolvlm"
 CLASSES = (SmolVLMConfig, SmolVLMForConditionalGeneration)
@@ -48,71 +50,31 @@ OUTER_NAMES = {
 
 def config_of(shape, tokens: dict[str, int]) -> SmolVLMConfig:
     """Of a fixture's `Shape`; tokens: ids of the special tokens by their text."""
-    return SmolVLMConfig(
-        tie_word_embeddings=shape.tied,
-        image_token_id=tokens[IMAGE],
-        scale_factor=shape.merge,
-        text_config={
-            "model_type": "llama",
-            "vocab_size": shape.vocab,
-            "hidden_size": shape.hidden,
-            "intermediate_size": shape.mlp,
-            "num_hidden_layers": shape.layers,
-            "num_attention_heads": shape.heads,
-            "num_key_value_heads": shape.kv_heads,
-            "head_dim": shape.hidden // shape.heads,
-            "max_position_embeddings": 2048,
-            "rms_norm_eps": shape.rms_eps,
-            "bos_token_id": tokens["<|im_start|>"],
-            "eos_token_id": tokens[END],
-            "pad_token_id": tokens["<|im_end|>"],
-            "rope_parameters": {"rope_type": "default", "rope_theta": shape.rope_theta},
-        },
-        vision_config={
-            "hidden_size": shape.vision_width,
-            "intermediate_size": shape.vision_mlp,
-            "num_hidden_layers": shape.vision_depth,
-            "num_attention_heads": shape.vision_heads,
-            "image_size": shape.position_side * shape.patch,
-            "patch_size": shape.patch,
-        },
-    )
+    decoder = decoder_sizes(shape) | {
+        "bos_token_id": tokens["<|im_start|>"],
+        "eos_token_id": tokens[END],
+        "pad_token_id": tokens["<|im_end|>"],
+    }
+    return _config(tokens[IMAGE], shape.tied, shape.merge, decoder, siglip_sizes(shape))
 
 
 def config_from_gguf(text: dict, vision: dict, tied: bool) -> SmolVLMConfig:
     """text, vision: metadata of the two files."""
-    tokens = text["tokenizer.ggml.tokens"]
-    heads, width = text["llama.attention.head_count"], text["llama.embedding_length"]
+    image = text["tokenizer.ggml.tokens"].index(IMAGE)
+    scale_factor = vision["clip.vision.projector.scale_factor"]
+    decoder = stored_decoder_sizes(text) | {"pad_token_id": text["tokenizer.ggml.padding_token_id"]}
+    return _config(image, tied, scale_factor, decoder, stored_siglip_sizes(vision), attn_implementation="eager")
+
+
+def _config(image: int, tied: bool, scale_factor: int, decoder: dict, encoder: dict, **more) -> SmolVLMConfig:
+    head_dim = decoder["hidden_size"] // decoder["num_attention_heads"]
     return SmolVLMConfig(
-        attn_implementation="eager",
         tie_word_embeddings=tied,
-        image_token_id=tokens.index(IMAGE),
-        scale_factor=vision["clip.vision.projector.scale_factor"],
-        text_config={
-            "model_type": "llama",
-            "vocab_size": len(tokens),
-            "hidden_size": width,
-            "intermediate_size": text["llama.feed_forward_length"],
-            "num_hidden_layers": text["llama.block_count"],
-            "num_attention_heads": heads,
-            "num_key_value_heads": text["llama.attention.head_count_kv"],
-            "head_dim": width // heads,
-            "max_position_embeddings": text["llama.context_length"],
-            "rms_norm_eps": text["llama.attention.layer_norm_rms_epsilon"],
-            "bos_token_id": text["tokenizer.ggml.bos_token_id"],
-            "eos_token_id": text["tokenizer.ggml.eos_token_id"],
-            "pad_token_id": text["tokenizer.ggml.padding_token_id"],
-            "rope_parameters": {"rope_type": "default", "rope_theta": text["llama.rope.freq_base"]},
-        },
-        vision_config={
-            "hidden_size": vision["clip.vision.embedding_length"],
-            "intermediate_size": vision["clip.vision.feed_forward_length"],
-            "num_hidden_layers": vision["clip.vision.block_count"],
-            "num_attention_heads": vision["clip.vision.attention.head_count"],
-            "image_size": vision["clip.vision.image_size"],
-            "patch_size": vision["clip.vision.patch_size"],
-            "layer_norm_eps": vision["clip.vision.attention.layer_norm_epsilon"],
-        },
+        image_token_id=image,
+        scale_factor=scale_factor,
+        text_config=decoder | {"model_type": "llama", "head_dim": head_dim},
+        vision_config=encoder,
+        **more,
     )
 
 
