@@ -90,16 +90,8 @@ def stored_tensors(state: Mapping[str, torch.Tensor]) -> tuple[dict, dict]:
 def vision_state(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     width = tensors["v.position_embd.weight"].shape[1]
     state = {f"{TOWER}post_layernorm.weight": torch.ones(width), f"{TOWER}post_layernorm.bias": torch.zeros(width)}
-    for name, tensor in tensors.items():
-        stem, kind = name.rsplit(".", 1)
-        if name == NEWLINE:
-            state[NEWLINE] = tensor
-        elif stem in OUTER_NAMES:
-            state[f"{OUTER_NAMES[stem]}.{kind}"] = tensor
-        else:
-            _, _, block, part = stem.split(".")
-            state[f"{TOWER}encoder.layers.{block}.{smolvlm2.BLOCK_NAMES[part]}.{kind}"] = tensor
-    return state
+    encoder = {name: tensor for name, tensor in tensors.items() if name != NEWLINE}
+    return state | {NEWLINE: tensors[NEWLINE]} | smolvlm2.siglip_state(encoder, OUTER_NAMES, TOWER)
 
 
 # --- Prompts ---
@@ -107,10 +99,7 @@ def vision_state(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]
 
 def rendered(tokenizer, messages: list) -> str:
     """The prompt with one `<image>` or `<video>` a medium."""
-    messages = [
-        m | {"content": [{"type": "text", "text": m["content"]}] if isinstance(m["content"], str) else m["content"]}
-        for m in messages
-    ]
+    messages = smolvlm2.in_parts(messages)
     return tokenizer.apply_chat_template(messages, chat_template=CHAT_TEMPLATE, tokenize=False, add_generation_prompt=True)
 
 

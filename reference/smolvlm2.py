@@ -117,14 +117,19 @@ def text_state(state: Mapping[str, torch.Tensor], meta: dict) -> dict:
 
 
 def vision_state(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return siglip_state(tensors, OUTER_NAMES, "model.vision_model.")
+
+
+def siglip_state(tensors: Mapping[str, torch.Tensor], outer: Mapping[str, str], tower: str) -> dict[str, torch.Tensor]:
+    """By transformers' names. outer: those of all that is no block; tower: what the encoder's own begin with."""
     state = {}
     for name, tensor in tensors.items():
         stem, kind = name.rsplit(".", 1)
-        if stem in OUTER_NAMES:
-            state[f"{OUTER_NAMES[stem]}.{kind}"] = tensor
+        if stem in outer:
+            state[f"{outer[stem]}.{kind}"] = tensor
         else:
             _, _, block, part = stem.split(".")
-            state[f"model.vision_model.encoder.layers.{block}.{BLOCK_NAMES[part]}.{kind}"] = tensor
+            state[f"{tower}encoder.layers.{block}.{BLOCK_NAMES[part]}.{kind}"] = tensor
     return state
 
 
@@ -157,12 +162,17 @@ def write_vision_parameters(writer: gguf.GGUFWriter, config, mean, std) -> None:
 # --- Prompts ---
 
 
-def rendered(tokenizer, messages: list, media: list) -> str:
-    """The prompt with one `<image>` a frame, in the words of transformers' own processor."""
-    messages = [
+def in_parts(messages: list) -> list:
+    """Messages whose content is a list of parts, as these templates want it, also where it is plain text."""
+    return [
         m | {"content": [{"type": "text", "text": m["content"]}] if isinstance(m["content"], str) else m["content"]}
         for m in messages
     ]
+
+
+def rendered(tokenizer, messages: list, media: list) -> str:
+    """The prompt with one `<image>` a frame, in the words of transformers' own processor."""
+    messages = in_parts(messages)
     text = tokenizer.apply_chat_template(
         messages, chat_template=DEFAULT_CHAT_TEMPLATE, tokenize=False, add_generation_prompt=True
     )

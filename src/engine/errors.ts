@@ -94,3 +94,8 @@ export class StorageError extends EngineError {
     super('StorageError', message, options);
   }
 }
+
+/** What was thrown, in words, for the message of an error that it caused. */
+export function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -136,15 +136,23 @@ export class WatchControl extends Store<WatchState> {
   /** Empties memory; a source under way goes on filling it, one that has ended goes from view. */
   async forget(): Promise<void> {
     this.#forgotten++;
-    this.#lens.clear();
     this.set(this.#source ? { seen: false } : NOTHING);
     this.#problems.clear('memory');
     try {
-      await this.#engine.get().client?.forget();
+      await this.#emptyMemory();
     } catch (error) {
       this.#report(error);
     } finally {
       this.#forgotten++;
+    }
+  }
+
+  /** What is seen until the engine has forgotten is of no moment afterwards. */
+  async #emptyMemory(): Promise<void> {
+    this.#lens.clear();
+    try {
+      await this.#engine.get().client?.forget();
+    } finally {
       this.#lens.clear();
     }
   }
@@ -169,10 +177,8 @@ export class WatchControl extends Store<WatchState> {
         this.#baseMs = this.#newestMs + 1;
       } else {
         this.#baseMs = this.#newestMs = 0;
-        this.#lens.clear();
         this.#onFreshStart(source.name);
-        await this.#engine.get().client?.forget();
-        this.#lens.clear();
+        await this.#emptyMemory();
       }
       if (source.pace === 'file') {
         await this.#engine.ready();

@@ -1,6 +1,6 @@
 // Where the bytes of a model file come from: a Blob, which the browser holds on disk, or memory.
 // A source only reads ranges; it knows nothing of GGUF and keeps no cache. (A Node file: `node-file.ts`.)
-import { ModelFormatError } from '../errors';
+import { ModelFormatError, messageOf } from '../errors';
 
 /** A file of known size, read by ranges. */
 export interface ByteSource {
@@ -60,8 +60,4 @@ export function blobSource(blob: Blob, name = blob instanceof File ? blob.name :
     },
   };
   return source;
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,5 +1,5 @@
 // One request for a range and its answer, chunk by chunk, with a watch for stalls; and how often to try again.
-import { DownloadError } from '../errors';
+import { DownloadError, messageOf } from '../errors';
 
 export interface HttpOptions {
   /** The global `fetch` if left out. */
@@ -69,7 +69,7 @@ export class Exchange {
       return await wait();
     } catch (cause) {
       if (cause instanceof Interruption) throw cause;
-      throw new Interruption(cause instanceof Error ? cause.message : String(cause), { cause });
+      throw new Interruption(messageOf(cause), { cause });
     } finally {
       clearTimeout(timer);
     }

@@ -29,21 +29,32 @@ export async function findHttpFile(
 ): Promise<HttpFile> {
   const retries = new Retries(name, options, signal);
   for (;;) {
-    const exchange = new Exchange(url, options, signal);
     try {
-      const response = await exchange.answer(0, 0);
-      if (!response.ok) throw refusal(response, name);
-      const size = sizeOf(response);
-      if (size !== undefined)
-        return { url, name, size, tag: tagOf(response), ranges: response.status === 206 };
-      throw new DownloadError(
-        `${name}: ${new URL(url).host} does not tell how long the file is, or keeps it from this page. Download the file yourself and open it from your disk.`,
-      );
+      return await look(url, name, options, signal);
     } catch (error) {
       await retries.after(error);
-    } finally {
-      exchange.end();
     }
+  }
+}
+
+/** One try of `findHttpFile`; its connection is let go of before the next. */
+async function look(
+  url: string,
+  name: string,
+  options: HttpOptions,
+  signal: AbortSignal | undefined,
+): Promise<HttpFile> {
+  const exchange = new Exchange(url, options, signal);
+  try {
+    const response = await exchange.answer(0, 0);
+    if (!response.ok) throw refusal(response, name);
+    const size = sizeOf(response);
+    if (size !== undefined) return { url, name, size, tag: tagOf(response), ranges: response.status === 206 };
+    throw new DownloadError(
+      `${name}: ${new URL(url).host} does not tell how long the file is, or keeps it from this page. Download the file yourself and open it from your disk.`,
+    );
+  } finally {
+    exchange.end();
   }
 }
 

@@ -48,7 +48,7 @@ export class BlockFile {
 
   /** Whether a block was written. */
   has(block: number): boolean {
-    return this.#hash(block).some((byte) => byte !== 0);
+    return isSet(this.#hash(block));
   }
 
   /** Bytes of the blocks that were written. */
@@ -150,7 +150,7 @@ export async function heldOf(
   const whole = hashIn(record, blockCount(size));
   return {
     bytes: bytesHeld(record, size),
-    digest: whole.some((byte) => byte !== 0) ? bytesToHex(whole) : null,
+    digest: isSet(whole) ? bytesToHex(whole) : null,
   };
 }
 
@@ -162,10 +162,15 @@ function hashIn(record: Uint8Array<ArrayBuffer>, block: number): Uint8Array<Arra
   return record.subarray(block * HASH_BYTES, (block + 1) * HASH_BYTES);
 }
 
+/** Whether a hash stands there: no block's is all zeros. */
+function isSet(hash: Uint8Array): boolean {
+  return hash.some((byte) => byte !== 0);
+}
+
 function bytesHeld(record: Uint8Array<ArrayBuffer>, size: number): number {
   let bytes = 0;
   for (let block = 0; block < blockCount(size); block++) {
-    if (hashIn(record, block).some((byte) => byte !== 0)) {
+    if (isSet(hashIn(record, block))) {
       bytes += Math.min(BLOCK_BYTES, size - block * BLOCK_BYTES);
     }
   }

@@ -2,7 +2,7 @@
 // an open conversation, so the template is rendered once, at load, with markers where content will flow, and
 // cut at them; nothing is rendered afterwards.
 import { Template } from '@huggingface/jinja';
-import { ModelFormatError } from '../errors';
+import { ModelFormatError, messageOf } from '../errors';
 import type { Metadata } from '../gguf/metadata';
 
 export const VISION_START = '<|vision_start|>';
@@ -179,8 +179,4 @@ function unfit(file: string, why: string, cause?: unknown): ModelFormatError {
     `${file}: its chat template is not one for conversations about video that this engine knows: ${why}.`,
     { cause },
   );
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
